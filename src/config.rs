@@ -1,0 +1,185 @@
+//! The settings, valid by construction: whoever holds a [`Settings`] need not check it again.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::GlobSet;
+
+use crate::document::Dialect;
+
+/// Everything that the daemon was told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where backups, quarantine and incidents are kept. Absolute.
+    pub state_dir: PathBuf,
+    /// Every file is looked at this often, events or not.
+    pub sweep_interval: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where HTTP is answered; `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Host names allowed beside localhost and the machine's own.
+    pub hosts: Vec<String>,
+    /// Below this much room on the state directory's file system nothing new is stored.
+    pub min_free: Share,
+    /// What is guarded, in order: the first watch that matches a file has it.
+    pub watches: Vec<Arc<Watch>>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter directive: `info`, `jsonwarden=debug`.
+    pub level: String,
+    /// Text, JSON, or what suits where stderr goes.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A part of a file system: so many bytes, or so many hundredths of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Share {
+    /// This many bytes.
+    Bytes(u64),
+    /// This many hundredths, 0 to 100.
+    Percent(f64),
+}
+
+/// The name of a watch, a label in metrics. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WatchName(Arc<str>);
+
+/// Files that are guarded alike.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Its name.
+    pub name: WatchName,
+    /// What it guards.
+    pub paths: Vec<Target>,
+    /// What it leaves out, by file name or by whole path.
+    pub exclude: GlobSet,
+    /// How.
+    pub rules: Rules,
+}
+
+/// One entry of `paths`. All are absolute.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A file named literally. (Whether a path without wildcards is a file or a folder is seen on disk.)
+    Path(PathBuf),
+    /// A glob: the folder to start from (no wildcard in it), and the pattern for whole paths.
+    Glob {
+        /// The longest leading part without a wildcard.
+        base: PathBuf,
+        /// The pattern, with `*` not crossing `/`.
+        pattern: globset::GlobMatcher,
+        /// How many folder levels below `base` can match; `None` with `**`.
+        depth: Option<usize>,
+    },
+}
+
+/// How the files of a watch are guarded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Repair, or only tell.
+    pub mode: Mode,
+    /// The dialect that readers of these files accept; `None`: whatever any supported dialect reads.
+    pub dialect: Option<Dialect>,
+    /// How long damage must stay the same before it is believed.
+    pub settle: Duration,
+    /// Files with more bytes are told, not read.
+    pub max_size: u64,
+    /// What a missing file means; `None`: alert for files named literally, ignore for others.
+    pub on_missing: Option<OnMissing>,
+    /// Repairs of one file within `max_repairs_within` before it is held; 0: no limit.
+    pub max_repairs: u32,
+    /// The span of `max_repairs`.
+    pub max_repairs_within: Duration,
+    /// One series a file in the metrics.
+    pub per_file_metrics: bool,
+    /// Of one file, versions at least this far apart.
+    pub min_interval: Duration,
+    /// Versions kept.
+    pub keep_last: u32,
+}
+
+/// Repair, or only tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Repair.
+    Guard,
+    /// Only tell.
+    Observe,
+}
+
+/// What a missing file means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMissing {
+    /// Tell.
+    Alert,
+    /// Nothing: it is no longer guarded until it comes back.
+    Ignore,
+}
+
+impl WatchName {
+    /// Names a watch.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WatchName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for WatchName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Guard,
+            dialect: None,
+            settle: Duration::from_secs(1),
+            max_size: 64 << 20,
+            on_missing: None,
+            max_repairs: 3,
+            max_repairs_within: Duration::from_secs(600),
+            per_file_metrics: false,
+            min_interval: Duration::from_secs(1),
+            keep_last: 30,
+        }
+    }
+}
+
+/// Names that are never guarded, whatever a watch says: our own temporaries and spares, editors' files, half-made files.
+#[must_use]
+pub fn is_always_left_out(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".jsonwarden-") || name.ends_with(b".tmp") || name.ends_with(b"~") || name.ends_with(b".swp")
+}

@@ -1,0 +1,304 @@
+//! What happened: facts in the past tense. One fact alone knows its log line, its metrics and its place in the incident
+//! log (see `record`); whoever notices something only says so.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::config::WatchName;
+use crate::document::{Digest, DocumentId, Mark, Stored, Version};
+use crate::verdict::{Fault, Kind, Reason, State};
+
+/// A fact, with its moment.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Which document a fact is about, and whose watch it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The document.
+    pub document: DocumentId,
+    /// Its watch.
+    pub watch: WatchName,
+}
+
+/// The number of an incident: from corrupted to repaired, or to whatever else ended it. Numbers only grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct IncidentId(pub u64);
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The daemon is at work; `documents` files are known so far.
+    Started {
+        /// How many documents.
+        documents: usize,
+    },
+    /// The daemon was asked to end.
+    Draining,
+    /// The first sweep has judged all that a watch guards. Once a watch.
+    Enrolled {
+        /// The watch.
+        watch: WatchName,
+        /// How many files it has.
+        documents: usize,
+        /// How many of them have no good version yet.
+        unproven: usize,
+    },
+    /// A watch guards nothing at present, or something that it names is not there.
+    NothingFound {
+        /// The watch.
+        watch: WatchName,
+        /// The path as configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Some bytes were judged.
+    Judged {
+        /// Whose.
+        subject: Subject,
+        /// The label of the verdict: `valid`, `corrupt`, `suspicious`, `told`, or `unreadable` when there was nothing to judge.
+        result: &'static str,
+        /// How long judging took.
+        took: Duration,
+    },
+    /// A version was stored.
+    BackedUp {
+        /// Whose.
+        subject: Subject,
+        /// What was stored.
+        stored: Stored,
+    },
+    /// A version could not be stored; it will be tried again.
+    BackupFailed {
+        /// Whose.
+        subject: Subject,
+        /// A word from a closed set: [`crate::error::Error::label`].
+        label: &'static str,
+        /// The error, for people.
+        error: String,
+    },
+    /// Old versions were removed after a successful store.
+    Pruned {
+        /// Whose.
+        subject: Subject,
+        /// How many.
+        versions: usize,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// A file that has no good version is corrupt: it is left alone.
+    Unproven {
+        /// Which.
+        subject: Subject,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Damage is believed: an incident begins.
+    Corrupted {
+        /// Whose.
+        subject: Subject,
+        /// The new incident.
+        incident: IncidentId,
+        /// What is wrong.
+        fault: Fault,
+        /// The damaged bytes.
+        digest: Digest,
+        /// How many there are.
+        bytes: u64,
+        /// From the file's ctime to now.
+        detection: Duration,
+    },
+    /// Good bytes stand at the name again: the incident ends.
+    Repaired {
+        /// Whose.
+        subject: Subject,
+        /// The incident that ends.
+        incident: IncidentId,
+        /// Which version was put back.
+        version: Version,
+        /// Its mark; `Uncertified` is worth telling.
+        mark: Mark,
+        /// Where the damaged bytes are kept; `None` when they had to stay beside the file.
+        quarantine: Option<PathBuf>,
+        /// How many damaged bytes there are.
+        bytes: u64,
+        /// From believed to good bytes at the name.
+        restore: Duration,
+        /// From the file's ctime to good bytes at the name.
+        repair: Duration,
+    },
+    /// A repair was given up; the file is as it was.
+    RepairFailed {
+        /// Whose.
+        subject: Subject,
+        /// The incident, which goes on.
+        incident: IncidentId,
+        /// A word from a closed set.
+        label: &'static str,
+        /// The error, for people.
+        error: String,
+    },
+    /// A writer was faster: the newest bytes are at the name and the repair was called off.
+    RepairYielded {
+        /// Whose.
+        subject: Subject,
+        /// The incident, which goes on until the file is judged anew.
+        incident: IncidentId,
+    },
+    /// The file became valid by itself, or was removed: the incident ends without a repair.
+    Recovered {
+        /// Whose.
+        subject: Subject,
+        /// The incident that ends.
+        incident: IncidentId,
+    },
+    /// The document is known and deliberately not repaired.
+    Held {
+        /// Whose.
+        subject: Subject,
+        /// The incident it belongs to, if there is one.
+        incident: Option<IncidentId>,
+        /// Why.
+        reason: Reason,
+        /// In words, with what a person can do.
+        detail: String,
+    },
+    /// A hold ended.
+    Released {
+        /// Whose.
+        subject: Subject,
+        /// The hold that ended.
+        reason: Reason,
+    },
+    /// Told, never repaired: merge markers, unreadable, not regular, too large, missing.
+    Told {
+        /// Whose.
+        subject: Subject,
+        /// What.
+        kind: Kind,
+        /// In words.
+        detail: String,
+    },
+    /// A told document is there and readable again.
+    Returned {
+        /// Whose.
+        subject: Subject,
+    },
+    /// A stored version fails its digest: it is never used. Told once a version.
+    Rotten {
+        /// Whose.
+        subject: Subject,
+        /// Which version.
+        version: Version,
+        /// The file that holds it.
+        path: PathBuf,
+    },
+    /// Replaced bytes were kept in quarantine.
+    Quarantined {
+        /// Whose.
+        subject: Subject,
+        /// Where.
+        path: PathBuf,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Replaced bytes could not be kept in quarantine and stay beside the file; it will be tried again.
+    LeftBeside {
+        /// Whose.
+        subject: Subject,
+        /// The leftover.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+    /// A writer that had opened the damaged file before the swap finished afterwards: its bytes are the newest version.
+    LateWriter {
+        /// Whose.
+        subject: Subject,
+        /// Were they swapped in? Otherwise they stay beside the file, at this path.
+        kept_at: Option<PathBuf>,
+    },
+    /// A document left its watch.
+    Forgotten {
+        /// Which.
+        subject: Subject,
+    },
+    /// A job panicked: a fault of ours. The document is held.
+    Panicked {
+        /// Whose.
+        subject: Subject,
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The kernel tells nothing about some folders: the sweep alone looks at them. Told once a watch.
+    EventSourceLost {
+        /// Whose.
+        watch: WatchName,
+        /// Why.
+        why: String,
+    },
+    /// The kernel tells of every folder of a watch again.
+    EventSourceBack {
+        /// Whose.
+        watch: WatchName,
+    },
+    /// The kernel dropped events: everything was looked at.
+    EventsOverflowed,
+    /// All was looked at.
+    Swept {
+        /// How long it took.
+        took: Duration,
+        /// How many files.
+        documents: usize,
+    },
+    /// A sweep took longer than its interval, which is stretched.
+    SweepStretched {
+        /// How long it took.
+        took: Duration,
+    },
+    /// The state directory has less room than `min_free`: nothing new is stored.
+    StorageLow {
+        /// The bytes available to us.
+        available: u64,
+    },
+    /// The state directory has room again.
+    StorageBack,
+}
+
+/// Where everything stands: what the probes, the status page and the gauges answer from.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Every document, in order of its name.
+    pub files: std::sync::Arc<[FileStatus]>,
+    /// Has the first sweep judged them all?
+    pub first_sweep_done: bool,
+}
+
+/// Where one document stands.
+#[derive(Clone, Debug)]
+pub struct FileStatus {
+    /// Which, and whose.
+    pub subject: Subject,
+    /// Its state.
+    pub state: State,
+    /// Why it is held or unreadable.
+    pub reason: Option<Reason>,
+    /// What is wrong with its present bytes.
+    pub kind: Option<Kind>,
+    /// The newest version that a repair may put back.
+    pub last_good: Option<Stored>,
+    /// Its incident, while one is open.
+    pub incident: Option<IncidentId>,
+    /// Has it every bit of its present content in a stored version?
+    pub backed_up: bool,
+    /// Why it could not be repaired here, were it damaged now; `None` when it could.
+    pub unrepairable: Option<String>,
+}

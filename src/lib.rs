@@ -1,0 +1,34 @@
+//! jsonwarden keeps JSON files valid: it watches files that other programs write, keeps verified backups of their good
+//! versions, and puts the newest one back when a file becomes corrupt.
+//!
+//! **The one law: never destroy bytes that somebody wrote, and never put an old version over a good one.**
+//!
+//! This file is the map. The modules stand in the order the data flows; each imports only what stands above it (a test
+//! enforces this), so whoever reads downwards meets every idea before its use.
+//!
+//! *Ground*, the only code that meets the outside world: [`error`] says what failed, where and why; [`clock`] alone reads
+//! the wall clock; [`disk`] alone touches the file system, one verb a step.
+//!
+//! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`verdict`] is what can be said of it;
+//! [`config`] is what the operator wants.
+//!
+//! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`decide`] turns a state and an input into the
+//! next state and an action.
+//!
+//! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
+//! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out) and [`repair`].
+//!
+//! *Stages*, one task each: [`event`] is what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
+//! sweep into observations; [`recover`] owns every document's state; [`record`] tells; [`expose`] answers.
+//!
+//! *Wiring*: [`daemon`] connects the stages; [`cli`] is the command line.
+
+pub mod error;
+pub mod clock;
+pub mod document;
+pub mod verdict;
+pub mod config;
+#[cfg(feature = "daemon")]
+pub mod event;
+#[cfg(feature = "daemon")]
+pub mod stage;

@@ -101,9 +101,8 @@ impl Error {
             Cause::NoDaemon(_) => 3,
             Cause::Locked(_) => 4,
             Cause::Refused(_) => 5,
-            Cause::Damaged(_) => 74,
             Cause::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => 77,
-            Cause::Io(_) => 74,
+            Cause::Damaged(_) | Cause::Io(_) => 74,
         }
     }
 }

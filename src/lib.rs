@@ -25,6 +25,7 @@
 
 pub mod error;
 pub mod clock;
+pub mod disk;
 pub mod document;
 pub mod verdict;
 pub mod config;

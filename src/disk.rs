@@ -1,0 +1,289 @@
+//! The file system, one verb a step. Everything is done by directory handle and name, never by a path that somebody
+//! could swap a link into; links are never followed below a handle.
+//!
+//! *Invariant:* no other module touches files. Each verb that changes something passes [`Disk::step`] first, so a test
+//! can fail or stop exactly one of many (as superfly/litefs does in `mock/os.go`).
+
+pub mod attributes;
+pub mod directory;
+pub mod lease;
+pub mod signature;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
+
+use crate::error::{Error, Result};
+use directory::Directory;
+use signature::Signature;
+
+/// A step that changes the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A folder is made.
+    MakeDirectory,
+    /// A new file is made.
+    Create,
+    /// Room for a file is reserved.
+    Allocate,
+    /// Bytes are written.
+    Write,
+    /// A line is appended.
+    Append,
+    /// Owner, mode and other attributes are set.
+    SetAttributes,
+    /// A file's bytes are made durable.
+    Sync,
+    /// A folder's names are made durable.
+    SyncDirectory,
+    /// A whole file system is made durable.
+    SyncFileSystem,
+    /// Two names exchange their files.
+    Exchange,
+    /// A file gets a second name.
+    Link,
+    /// A file gets another name.
+    Rename,
+    /// A name is removed.
+    Unlink,
+}
+
+type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
+
+/// The file system. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Disk {
+    hook: Option<Arc<Hook>>,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Disk").field("hooked", &self.hook.is_some()).finish()
+    }
+}
+
+/// What stood at a name when it was opened for reading.
+#[derive(Debug)]
+pub enum Opened {
+    /// A regular file.
+    File(File, Signature),
+    /// Something else: a folder, a pipe, a device, a socket, a link.
+    Other(Signature),
+    /// Nothing.
+    Missing,
+}
+
+impl Disk {
+    /// A disk whose every changing step asks `hook` first; an error from it is that step's error.
+    #[must_use]
+    pub fn with_hook(hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Arc::new(hook)) }
+    }
+
+    fn step(&self, step: Step) -> io::Result<()> {
+        self.hook.as_ref().map_or(Ok(()), |hook| hook(step))
+    }
+
+    /// What stands at a name, links not followed; `None`: nothing.
+    ///
+    /// # Errors
+    /// The folder is gone or not to be searched, or the disk failed.
+    pub fn look(&self, directory: &Directory, name: &OsStr) -> Result<Option<Signature>> {
+        match Signature::of_name(directory, name) {
+            Ok(signature) => Ok(Some(signature)),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::new("looking at", directory.path().join(name), errno)),
+        }
+    }
+
+    /// The signature of an open file.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn signature(&self, file: &File, path: &Path) -> Result<Signature> {
+        Signature::of_file(file).map_err(|errno| Error::new("looking at", path, errno))
+    }
+
+    /// Opens a file for reading. `O_NONBLOCK`, so that a pipe without a writer does not keep us.
+    ///
+    /// # Errors
+    /// Permission was denied, or the disk failed.
+    pub fn open(&self, directory: &Directory, name: &OsStr) -> Result<Opened> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let path = || directory.path().join(name);
+        // Opening a device may act on it (a tape rewinds): look first, and look again at what was opened.
+        let before = match self.look(directory, name)? {
+            None => return Ok(Opened::Missing),
+            Some(signature) if !signature.is_regular() => return Ok(Opened::Other(signature)),
+            Some(signature) => signature,
+        };
+        match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Ok(handle) => {
+                let file = File::from(handle);
+                let signature = self.signature(&file, &path())?;
+                Ok(if signature.is_regular() { Opened::File(file, signature) } else { Opened::Other(signature) })
+            }
+            Err(rustix::io::Errno::NOENT) => Ok(Opened::Missing),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => Ok(Opened::Other(before)),
+            Err(errno) => Err(Error::new("opening", path(), errno)),
+        }
+    }
+
+    /// Reads up to `limit` bytes from where the file stands; `goes_on` is asked between chunks of 256 KiB, and a `false`
+    /// ends the reading with `None`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn read(&self, file: &File, path: &Path, limit: u64, goes_on: impl Fn() -> bool) -> Result<Option<Vec<u8>>> {
+        const CHUNK_BYTES: u64 = 256 << 10;
+        let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(usize::MAX).min(64 << 20));
+        loop {
+            let left = limit - bytes.len() as u64;
+            let read = file
+                .take(left.min(CHUNK_BYTES))
+                .read_to_end(&mut bytes)
+                .map_err(|error| Error::new("reading", path, error))?;
+            if read == 0 {
+                return Ok(Some(bytes));
+            }
+            if !goes_on() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Makes a new file, open for reading and writing; it must not exist.
+    ///
+    /// # Errors
+    /// The name is taken, the folder cannot be written, or the disk is full.
+    pub fn create(&self, directory: &Directory, name: &OsStr, mode: u32) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = self.step(Step::Create).and_then(|()| {
+            rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(mode)).map_err(io::Error::from)
+        });
+        opened.map(File::from).map_err(|error| Error::new("creating", directory.path().join(name), error))
+    }
+
+    /// Writes all the bytes of a new file; room is reserved first, so a full disk shows before anything is written.
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn write(&self, file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.step(Step::Allocate)
+            .and_then(|()| allocate(file, bytes.len() as u64))
+            .map_err(|error| Error::new("reserving room for", path, error))?;
+        self.step(Step::Write)
+            .and_then(|()| file.write_all_at(bytes, 0))
+            .map_err(|error| Error::new("writing", path, error))
+    }
+
+    /// Appends one line to a file, which is made if it is not there, and makes it durable.
+    ///
+    /// # Errors
+    /// The disk is full or failed. Part of the line may have been written: readers skip lines whose checksum fails.
+    pub fn append(&self, directory: &Directory, name: &OsStr, line: &[u8]) -> Result<()> {
+        let path = || directory.path().join(name);
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let appended = self.step(Step::Append).and_then(|()| {
+            let handle = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
+            let mut file = File::from(handle);
+            file.write_all(line)?;
+            file.sync_all()
+        });
+        appended.map_err(|error| Error::new("appending to", path(), error))
+    }
+
+    /// Makes a file's bytes and attributes durable. After an error the file is garbage: never try the same one again
+    /// (the kernel may have dropped the dirty pages: wiki.postgresql.org/wiki/Fsync_Errors).
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn sync(&self, file: &File, path: &Path) -> Result<()> {
+        self.step(Step::Sync).and_then(|()| file.sync_all()).map_err(|error| Error::new("syncing", path, error))
+    }
+
+    /// Makes a folder's names durable. A rename that is not followed by this may be undone by a power cut.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sync_directory(&self, directory: &Directory) -> Result<()> {
+        self.step(Step::SyncDirectory)
+            .and_then(|()| rustix::fs::fsync(directory).map_err(io::Error::from))
+            .map_err(|error| Error::new("syncing the folder", directory.path(), error))
+    }
+
+    /// Makes all of a file system durable: cheaper than many single syncs. Errors of earlier writes are reported here
+    /// since Linux 5.8 if `directory` was opened before them (syncfs(2)).
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn sync_file_system(&self, directory: &Directory) -> Result<()> {
+        self.step(Step::SyncFileSystem)
+            .and_then(|()| rustix::fs::syncfs(directory).map_err(io::Error::from))
+            .map_err(|error| Error::new("syncing the file system of", directory.path(), error))
+    }
+
+    /// Exchanges what two names of one folder hold, in one step that readers see whole.
+    ///
+    /// # Errors
+    /// A name is gone, one is a mount point (`EBUSY`), or the file system cannot do it (`EINVAL`).
+    pub fn exchange(&self, directory: &Directory, one: &OsStr, other: &OsStr) -> Result<()> {
+        self.step(Step::Exchange)
+            .and_then(|()| {
+                rustix::fs::renameat_with(directory, one, directory, other, RenameFlags::EXCHANGE)
+                    .map_err(io::Error::from)
+            })
+            .map_err(|error| Error::new("exchanging", directory.path().join(other), error))
+    }
+
+    /// Renames a file; what stands at the new name is never replaced.
+    ///
+    /// # Errors
+    /// The new name is taken, or the disk failed.
+    pub fn rename(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
+        self.step(Step::Rename)
+            .and_then(|()| {
+                rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
+                    .map_err(io::Error::from)
+            })
+            .map_err(|error| Error::new("renaming to", directory.path().join(to), error))
+    }
+
+    /// Gives a file a second name in the same folder, which must be free.
+    ///
+    /// # Errors
+    /// The name is taken, or the disk failed.
+    pub fn link(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
+        self.step(Step::Link)
+            .and_then(|()| {
+                rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()).map_err(io::Error::from)
+            })
+            .map_err(|error| Error::new("linking", directory.path().join(to), error))
+    }
+
+    /// Removes a name.
+    ///
+    /// # Errors
+    /// It is not there, or the folder cannot be written.
+    pub fn unlink(&self, directory: &Directory, name: &OsStr) -> Result<()> {
+        self.step(Step::Unlink)
+            .and_then(|()| rustix::fs::unlinkat(directory, name, AtFlags::empty()).map_err(io::Error::from))
+            .map_err(|error| Error::new("removing", directory.path().join(name), error))
+    }
+}
+
+/// Reserves room. A file system that has no such call shows a full disk at the write instead.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

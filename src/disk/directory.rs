@@ -1,0 +1,204 @@
+//! A handle on a folder: names looked up through it reach that folder and no other, wherever its path leads by now.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::signature::Signature;
+use super::{Disk, Step};
+use crate::error::{Error, Result};
+
+/// An open folder, and the path that it was opened by.
+#[derive(Debug)]
+pub struct Directory {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name.
+    pub name: OsString,
+    /// Is it a folder (not a link to one)?
+    pub is_directory: bool,
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Directory {
+    /// The path that it was opened by: for messages, never for opening.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Another handle on the same folder.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn duplicate(&self) -> Result<Self> {
+        let handle = self.handle.try_clone().map_err(|error| Error::new("opening the folder", &self.path, error))?;
+        Ok(Self { handle, path: self.path.clone() })
+    }
+
+    /// Its signature.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn signature(&self) -> Result<Signature> {
+        Signature::of_file(self).map_err(|errno| Error::new("looking at the folder", &self.path, errno))
+    }
+}
+
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl Disk {
+    /// Opens a folder by its absolute, canonical path; a link anywhere in it is refused, so nobody can lead us elsewhere.
+    ///
+    /// # Errors
+    /// It is not there, is no folder, has a link in its path (`ELOOP`), or permission was denied.
+    pub fn open_directory(&self, path: &Path) -> Result<Directory> {
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let handle = match rustix::fs::openat2(CWD, path, FLAGS, Mode::empty(), resolve) {
+            // Before Linux 5.6, or forbidden by a sandbox that does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => open_step_by_step(path),
+            result => result,
+        };
+        match handle {
+            Ok(handle) => Ok(Directory { handle, path: path.to_owned() }),
+            Err(errno) => Err(Error::new("opening the folder", path, errno)),
+        }
+    }
+
+    /// Opens a folder inside another, which may be several levels down.
+    ///
+    /// # Errors
+    /// As [`Disk::open_directory`].
+    pub fn open_below(&self, base: &Directory, names: &[&OsStr]) -> Result<Directory> {
+        self.descend(base, names, false)
+    }
+
+    /// Opens a folder inside another, and makes what is missing on the way, mode 0700 and durable.
+    ///
+    /// # Errors
+    /// As [`Disk::open_directory`], or the disk is full.
+    pub fn make_below(&self, base: &Directory, names: &[&OsStr]) -> Result<Directory> {
+        self.descend(base, names, true)
+    }
+
+    fn descend(&self, base: &Directory, names: &[&OsStr], make: bool) -> Result<Directory> {
+        let mut current = base.duplicate()?;
+        for name in names {
+            let path = current.path.join(name);
+            let handle = match rustix::fs::openat(&current, *name, FLAGS, Mode::empty()) {
+                Err(Errno::NOENT) if make => {
+                    self.make_directory(&current, name)?;
+                    rustix::fs::openat(&current, *name, FLAGS, Mode::empty())
+                }
+                result => result,
+            };
+            let handle = handle.map_err(|errno| Error::new("opening the folder", &path, errno))?;
+            current = Directory { handle, path };
+        }
+        Ok(current)
+    }
+
+    fn make_directory(&self, parent: &Directory, name: &OsStr) -> Result<()> {
+        let made = self
+            .step(Step::MakeDirectory)
+            .and_then(|()| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700)).map_err(io::Error::from));
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(Error::new("making the folder", parent.path.join(name), error)),
+            Ok(()) => self.sync_directory(parent),
+        }
+    }
+
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    /// It is not empty or not there.
+    pub fn remove_directory(&self, parent: &Directory, name: &OsStr) -> Result<()> {
+        self.step(Step::Unlink)
+            .and_then(|()| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).map_err(io::Error::from))
+            .map_err(|error| Error::new("removing the folder", parent.path.join(name), error))
+    }
+
+    /// Calls `each` for every name in a folder, `.` and `..` left out; it ends early on `false`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn list(&self, directory: &Directory, mut each: impl FnMut(Entry) -> bool) -> Result<()> {
+        let failed = |errno: Errno| Error::new("listing", &directory.path, errno);
+        for entry in Dir::read_from(directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let bytes = entry.file_name().to_bytes();
+            if matches!(bytes, b"." | b"..") {
+                continue;
+            }
+            let name = OsStr::from_bytes(bytes).to_owned();
+            let is_directory = match entry.file_type() {
+                FileType::Directory => true,
+                FileType::Unknown => self.look(directory, &name)?.is_some_and(|found| found.is_directory()),
+                _ => false,
+            };
+            if !each(Entry { name, is_directory }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of a folder, or says `false` when somebody has it. It is let go when the handle is closed. (flock(2)
+    /// on the folder itself: no lock file that somebody could remove.)
+    ///
+    /// # Errors
+    /// The file system has no locks.
+    pub fn try_lock_directory(&self, directory: &Directory) -> Result<bool> {
+        match rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(Error::new("locking the folder", &directory.path, errno)),
+        }
+    }
+
+    /// The real path of a folder or file: links resolved, absolute.
+    ///
+    /// # Errors
+    /// It is not there, or its links run in a circle.
+    pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        std::fs::canonicalize(path).map_err(|error| Error::new("resolving", path, error))
+    }
+
+    /// How many bytes an ordinary user may still write to the folder's file system, and how many it has in all.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn room(&self, directory: &Directory) -> Result<(u64, u64)> {
+        let room = rustix::fs::fstatvfs(directory)
+            .map_err(|errno| Error::new("asking the room of", &directory.path, errno))?;
+        Ok((room.f_bavail.saturating_mul(room.f_frsize), room.f_blocks.saturating_mul(room.f_frsize)))
+    }
+}
+
+fn open_step_by_step(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let mut handle = rustix::fs::openat(CWD, "/", FLAGS, Mode::empty())?;
+    for component in path.components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) => handle = rustix::fs::openat(&handle, name, FLAGS, Mode::empty())?,
+            Component::ParentDir | Component::Prefix(_) => return Err(Errno::LOOP),
+        }
+    }
+    Ok(handle)
+}

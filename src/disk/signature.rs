@@ -1,0 +1,114 @@
+//! What tells, without reading it, whether a file has changed.
+
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, statx};
+
+use super::directory::Directory;
+use crate::clock;
+
+/// A file's signature: when none of it has changed, nobody wrote the file, save through a mapping (stores to a mapping
+/// move the times late or, on tmpfs, never: the scrub reads every file in full now and then).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The file system.
+    pub device: u64,
+    /// The file's number in it.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    modified_ns: i64,
+    changed_ns: i64,
+    born_ns: i64,
+    /// Type and permission bits, as in `st_mode`.
+    pub mode: u32,
+    /// Its owner.
+    pub owner: u32,
+    /// Its group.
+    pub group: u32,
+    /// How many names it has.
+    pub links: u32,
+    /// Is something mounted at the name (statx(2), `STATX_ATTR_MOUNT_ROOT`, Linux 5.8)? Then it cannot be swapped.
+    pub is_mount_root: bool,
+}
+
+impl Signature {
+    pub(super) fn of_name(directory: &Directory, name: &OsStr) -> rustix::io::Result<Self> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        statx(directory, name, flags, wanted()).map(|found| Self::new(&found))
+    }
+
+    pub(super) fn of_file(file: impl AsFd) -> rustix::io::Result<Self> {
+        statx(file, c"", AtFlags::EMPTY_PATH, wanted()).map(|found| Self::new(&found))
+    }
+
+    fn new(found: &Statx) -> Self {
+        let nanoseconds =
+            |seconds: i64, rest: u32| seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(rest));
+        Self {
+            device: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            bytes: found.stx_size,
+            modified_ns: nanoseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
+            changed_ns: nanoseconds(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
+            born_ns: nanoseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec),
+            mode: u32::from(found.stx_mode),
+            owner: found.stx_uid,
+            group: found.stx_gid,
+            links: found.stx_nlink,
+            is_mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        }
+    }
+
+    /// Is it a regular file?
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        FileType::from_raw_mode(self.mode) == FileType::RegularFile
+    }
+
+    /// Is it a folder?
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        FileType::from_raw_mode(self.mode) == FileType::Directory
+    }
+
+    /// Is it a symbolic link?
+    #[must_use]
+    pub fn is_symlink(&self) -> bool {
+        FileType::from_raw_mode(self.mode) == FileType::Symlink
+    }
+
+    /// What it is, in a word for people.
+    #[must_use]
+    pub fn file_type(&self) -> &'static str {
+        match FileType::from_raw_mode(self.mode) {
+            FileType::RegularFile => "regular file",
+            FileType::Directory => "folder",
+            FileType::Symlink => "symbolic link",
+            FileType::Fifo => "pipe",
+            FileType::Socket => "socket",
+            FileType::CharacterDevice | FileType::BlockDevice => "device",
+            FileType::Unknown => "file of an unknown type",
+        }
+    }
+
+    /// Is it the same file, whatever its contents?
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode && self.born_ns == other.born_ns
+    }
+
+    /// How long ago the kernel saw the file change (`ctime`, which no program can forge).
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let seconds = self.changed_ns.div_euclid(1_000_000_000);
+        let rest = u32::try_from(self.changed_ns.rem_euclid(1_000_000_000)).unwrap_or(0);
+        clock::elapsed_since(seconds, rest)
+    }
+}
+
+fn wanted() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME
+}

@@ -11,7 +11,7 @@ pub mod signature;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -134,13 +134,20 @@ impl Disk {
         }
     }
 
-    /// Reads up to `limit` bytes from where the file stands; `goes_on` is asked between chunks of 256 KiB, and a `false`
+    /// Reads a file from its start, up to `limit` bytes; `goes_on` is asked between chunks of 256 KiB, and a `false`
     /// ends the reading with `None`.
     ///
     /// # Errors
     /// The disk failed.
-    pub fn read(&self, file: &File, path: &Path, limit: u64, goes_on: impl Fn() -> bool) -> Result<Option<Vec<u8>>> {
+    pub fn read(
+        &self,
+        mut file: &File,
+        path: &Path,
+        limit: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Option<Vec<u8>>> {
         const CHUNK_BYTES: u64 = 256 << 10;
+        file.rewind().map_err(|error| Error::new("reading", path, error))?;
         let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(usize::MAX).min(64 << 20));
         loop {
             let left = limit - bytes.len() as u64;

@@ -7,7 +7,7 @@
 //! enforces this), so whoever reads downwards meets every idea before its use.
 //!
 //! *Ground*, the only code that meets the outside world: [`error`] says what failed, where and why; [`clock`] alone reads
-//! the wall clock; [`disk`] alone touches the file system, one verb a step.
+//! the wall clock; [`line`] seals the lines of our own records; [`disk`] alone touches the file system, one verb a step.
 //!
 //! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`verdict`] is what can be said of it;
 //! [`config`] is what the operator wants.
@@ -25,10 +25,13 @@
 
 pub mod error;
 pub mod clock;
+pub mod line;
 pub mod disk;
 pub mod document;
 pub mod verdict;
 pub mod config;
+pub mod lock;
+pub mod read;
 #[cfg(feature = "daemon")]
 pub mod event;
 #[cfg(feature = "daemon")]

@@ -45,8 +45,6 @@ pub enum Step {
     SyncFileSystem,
     /// Two names exchange their files.
     Exchange,
-    /// A file gets a second name.
-    Link,
     /// A file gets another name.
     Rename,
     /// A name is removed.
@@ -65,6 +63,15 @@ impl std::fmt::Debug for Disk {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Disk").field("hooked", &self.hook.is_some()).finish()
     }
+}
+
+/// Whether a change survives a power cut as soon as the call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// It does.
+    Now,
+    /// Only once the file system has been synced: many changes share one sync.
+    Later,
 }
 
 /// What stood at a name when it was opened for reading.
@@ -189,18 +196,18 @@ impl Disk {
             .map_err(|error| Error::new("writing", path, error))
     }
 
-    /// Appends one line to a file, which is made if it is not there, and makes it durable.
+    /// Appends one line to a file, which is made if it is not there.
     ///
     /// # Errors
     /// The disk is full or failed. Part of the line may have been written: readers skip lines whose checksum fails.
-    pub fn append(&self, directory: &Directory, name: &OsStr, line: &[u8]) -> Result<()> {
+    pub fn append(&self, directory: &Directory, name: &OsStr, line: &[u8], durable: Durable) -> Result<()> {
         let path = || directory.path().join(name);
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let appended = self.step(Step::Append).and_then(|()| {
             let handle = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
             let mut file = File::from(handle);
             file.write_all(line)?;
-            file.sync_all()
+            if durable == Durable::Now { file.sync_all() } else { Ok(()) }
         });
         appended.map_err(|error| Error::new("appending to", path(), error))
     }
@@ -248,29 +255,24 @@ impl Disk {
             .map_err(|error| Error::new("exchanging", directory.path().join(other), error))
     }
 
-    /// Renames a file; what stands at the new name is never replaced.
+    /// Renames a file; what stands at the new name is never replaced. A file system that cannot promise this (`EINVAL`)
+    /// links the new name first, which never replaces either.
     ///
     /// # Errors
     /// The new name is taken, or the disk failed.
     pub fn rename(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
         self.step(Step::Rename)
             .and_then(|()| {
-                rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE)
-                    .map_err(io::Error::from)
+                match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
+                    Err(rustix::io::Errno::INVAL) => {
+                        rustix::fs::linkat(directory, from, directory, to, AtFlags::empty())?;
+                        rustix::fs::unlinkat(directory, from, AtFlags::empty())
+                    }
+                    result => result,
+                }
+                .map_err(io::Error::from)
             })
             .map_err(|error| Error::new("renaming to", directory.path().join(to), error))
-    }
-
-    /// Gives a file a second name in the same folder, which must be free.
-    ///
-    /// # Errors
-    /// The name is taken, or the disk failed.
-    pub fn link(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
-        self.step(Step::Link)
-            .and_then(|()| {
-                rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()).map_err(io::Error::from)
-            })
-            .map_err(|error| Error::new("linking", directory.path().join(to), error))
     }
 
     /// Removes a name.

@@ -32,6 +32,10 @@ pub mod verdict;
 pub mod config;
 pub mod lock;
 pub mod read;
+pub mod backup;
+pub mod quarantine;
+pub mod swap;
+pub mod repair;
 #[cfg(feature = "daemon")]
 pub mod event;
 #[cfg(feature = "daemon")]

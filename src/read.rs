@@ -35,9 +35,19 @@ pub struct Reading {
     pub digest: Digest,
     /// The file that they were read from.
     pub signature: Signature,
-    /// Was a lease held all the while, so that nobody can have been writing? Without it one read proves little: two equal
-    /// ones some time apart are asked for.
-    pub is_certified: bool,
+    /// How much the reading proves.
+    pub certainty: Certainty,
+}
+
+/// How sure it is that nobody was writing during a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// A lease was held all the while.
+    Certified,
+    /// No lease is to be had here: two equal reads some time apart are asked for.
+    Unleased,
+    /// Somebody has the file open for writing: two equal reads still further apart are asked for.
+    OpenWriter,
 }
 
 /// What to do when somebody has the file open for writing.
@@ -68,17 +78,20 @@ pub fn look(
     if before.bytes > limit_bytes {
         return Ok(Look::TooLarge(before));
     }
-    let (contents, is_certified) = match lease::request(&file) {
-        Request::Granted(lease) => (contents(disk, document, &file, limit_bytes, || lease.is_unbroken())?, true),
+    let (contents, certainty) = match lease::request(&file) {
+        Request::Granted(lease) => {
+            (contents(disk, document, &file, limit_bytes, || lease.is_unbroken())?, Certainty::Certified)
+        }
         Request::Busy if open_writer == OpenWriter::Wait => return Ok(Look::Busy),
-        Request::Busy | Request::Unavailable => (contents(disk, document, &file, limit_bytes, || true)?, false),
+        Request::Busy => (contents(disk, document, &file, limit_bytes, || true)?, Certainty::OpenWriter),
+        Request::Unavailable => (contents(disk, document, &file, limit_bytes, || true)?, Certainty::Unleased),
     };
     let Some(Contents { bytes, signature, is_steady }) = contents else { return Ok(Look::Busy) };
     let at_name = disk.look(directory, document.name())?;
     if !is_steady || at_name.is_none_or(|found| !found.is_same_file(&signature)) {
         return Ok(Look::Changed);
     }
-    Ok(Look::Read(Reading { digest: Digest::of(&bytes), bytes, signature, is_certified }))
+    Ok(Look::Read(Reading { digest: Digest::of(&bytes), bytes, signature, certainty }))
 }
 
 /// What a file holds.

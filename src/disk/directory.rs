@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Reso
 use rustix::io::Errno;
 
 use super::signature::Signature;
-use super::{Disk, Step};
+use super::{Disk, Durable, Step};
 use crate::error::{Error, Result};
 
 /// An open folder, and the path that it was opened by.
@@ -85,27 +85,27 @@ impl Disk {
     /// # Errors
     /// As [`Disk::open_directory`].
     pub fn open_below(&self, base: &Directory, names: &[&OsStr]) -> Result<Directory> {
-        self.descend(base, names, false)
+        self.descend(base, names, None)
     }
 
-    /// Opens a folder inside another, and makes what is missing on the way, mode 0700 and durable.
+    /// Opens a folder inside another, and makes what is missing on the way, mode 0700.
     ///
     /// # Errors
     /// As [`Disk::open_directory`], or the disk is full.
-    pub fn make_below(&self, base: &Directory, names: &[&OsStr]) -> Result<Directory> {
-        self.descend(base, names, true)
+    pub fn make_below(&self, base: &Directory, names: &[&OsStr], durable: Durable) -> Result<Directory> {
+        self.descend(base, names, Some(durable))
     }
 
-    fn descend(&self, base: &Directory, names: &[&OsStr], make: bool) -> Result<Directory> {
+    fn descend(&self, base: &Directory, names: &[&OsStr], make: Option<Durable>) -> Result<Directory> {
         let mut current = base.duplicate()?;
         for name in names {
             let path = current.path.join(name);
-            let handle = match rustix::fs::openat(&current, *name, FLAGS, Mode::empty()) {
-                Err(Errno::NOENT) if make => {
-                    self.make_directory(&current, name)?;
+            let handle = match (rustix::fs::openat(&current, *name, FLAGS, Mode::empty()), make) {
+                (Err(Errno::NOENT), Some(durable)) => {
+                    self.make_directory(&current, name, durable)?;
                     rustix::fs::openat(&current, *name, FLAGS, Mode::empty())
                 }
-                result => result,
+                (result, _) => result,
             };
             let handle = handle.map_err(|errno| Error::new("opening the folder", &path, errno))?;
             current = Directory { handle, path };
@@ -113,14 +113,15 @@ impl Disk {
         Ok(current)
     }
 
-    fn make_directory(&self, parent: &Directory, name: &OsStr) -> Result<()> {
+    fn make_directory(&self, parent: &Directory, name: &OsStr, durable: Durable) -> Result<()> {
         let made = self
             .step(Step::MakeDirectory)
             .and_then(|()| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700)).map_err(io::Error::from));
         match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(Error::new("making the folder", parent.path.join(name), error)),
-            Ok(()) => self.sync_directory(parent),
+            Ok(()) if durable == Durable::Now => self.sync_directory(parent),
+            Ok(()) => Ok(()),
         }
     }
 

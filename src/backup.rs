@@ -1,0 +1,64 @@
+//! Stored versions: plain files in a folder a document, which a person can put back with `cp` (protocol B, steps 6 and 7).
+
+mod folder;
+mod names;
+mod record;
+mod retention;
+
+pub use folder::{Folder, New, Taken};
+pub use names::components;
+pub use retention::{Keep, surplus};
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::disk::directory::Directory;
+use crate::disk::{Disk, Durable};
+use crate::document::DocumentId;
+use crate::error::Result;
+
+/// All the documents' folders: `backups/` in the state directory.
+#[derive(Debug)]
+pub struct Backups {
+    disk: Disk,
+    state: Directory,
+}
+
+impl Backups {
+    /// The backups of this state directory.
+    #[must_use]
+    pub fn new(disk: Disk, state: Directory) -> Self {
+        Self { disk, state }
+    }
+
+    /// A document's folder; `None`: nothing of it was ever stored.
+    ///
+    /// # Errors
+    /// The disk failed, or permission was denied.
+    pub fn find(&self, document: &DocumentId) -> Result<Option<Folder>> {
+        let names = components("backups", document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        match self.disk.open_below(&self.state, &names) {
+            Ok(directory) => Ok(Some(Folder::new(self.disk.clone(), directory, document.clone()))),
+            Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A document's folder, made if it is not there.
+    ///
+    /// # Errors
+    /// The disk is full or failed, or permission was denied.
+    pub fn make(&self, document: &DocumentId) -> Result<Folder> {
+        let names = components("backups", document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        let directory = self.disk.make_below(&self.state, &names, Durable::Now)?;
+        Ok(Folder::new(self.disk.clone(), directory, document.clone()))
+    }
+
+    /// The path of the state directory, for messages.
+    #[must_use]
+    pub fn state_path(&self) -> &Path {
+        self.state.path()
+    }
+}

@@ -1,0 +1,106 @@
+//! How folders and versions are called. The names alone suffice to order, date and verify the versions.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use crate::clock::{self, Timestamp};
+use crate::document::{Digest, DocumentId, Version};
+
+/// The longest name of a file (`NAME_MAX`).
+const NAME_LIMIT_BYTES: usize = 255;
+
+/// The folders that lead from the state directory to a document's own: `backups`, the document's folders, `<name>@`. A
+/// name too long for the `@` is cut and given its digest.
+#[must_use]
+pub fn components(kind: &str, document: &DocumentId) -> Vec<OsString> {
+    let mut names = vec![OsString::from(kind)];
+    names.extend(document.directory().iter().skip(1).map(OsStr::to_owned));
+    let mut last = document.name().as_bytes().to_vec();
+    if last.len() >= NAME_LIMIT_BYTES {
+        let digest = Digest::of(&last).to_string();
+        last.truncate(NAME_LIMIT_BYTES - digest.len() - 2);
+        last.push(b'-');
+        last.extend(digest.bytes());
+    }
+    last.push(b'@');
+    names.push(OsString::from_vec(last));
+    names
+}
+
+/// What the name of a stored version says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct VersionName {
+    pub version: Version,
+    pub taken: Timestamp,
+    pub digest: Digest,
+}
+
+impl VersionName {
+    /// `00000042-20261122T040005.123456Z-9f86d081884c7d659a2feaa0c55ad015.json`
+    pub(super) fn format(&self, document: &DocumentId) -> OsString {
+        let mut name = OsString::from(format!("{:08}-{}-{}", self.version.0, clock::stamp(self.taken), self.digest));
+        if let Some(extension) = Path::new(document.name()).extension().filter(|extension| extension.len() <= 32) {
+            name.push(".");
+            name.push(extension);
+        }
+        name
+    }
+
+    /// Reads what [`VersionName::format`] wrote; `None`: the name is not of that form.
+    pub(super) fn parse(name: &OsStr) -> Option<Self> {
+        let mut parts = name.as_bytes().splitn(3, |byte| *byte == b'-');
+        let version = std::str::from_utf8(parts.next()?).ok()?;
+        let taken = std::str::from_utf8(parts.next()?).ok()?;
+        let (digest, extension) = parts.next()?.split_at_checked(32)?;
+        let digest = std::str::from_utf8(digest).ok()?;
+        if !extension.is_empty() && extension[0] != b'.' {
+            return None;
+        }
+        if version.len() < 8 || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        Some(Self {
+            version: Version(version.parse().ok()?),
+            taken: clock::parse_stamp(taken)?,
+            digest: digest.parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(name: &str) -> DocumentId {
+        DocumentId::new(Path::new("/srv/ha"), OsStr::new(name))
+    }
+
+    #[test]
+    fn a_version_s_name_is_read_back() {
+        let name = VersionName {
+            version: Version(42),
+            taken: Timestamp::new(1_795_320_005, 123_456_000).unwrap(),
+            digest: Digest::of(b"{}"),
+        };
+        for document in [document("core.json"), document("noextension"), document(".storage")] {
+            assert_eq!(VersionName::parse(&name.format(&document)), Some(name.clone()));
+        }
+        for other in ["record.jsonl", ".new-1", "a-b-c", "00000042-20261122T040005.123456Z-short.json", ""] {
+            assert_eq!(VersionName::parse(OsStr::new(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_document_s_folder_mirrors_its_path() {
+        let names = components("backups", &document("core.json"));
+        assert_eq!(names, ["backups", "srv", "ha", "core.json@"]);
+    }
+
+    #[test]
+    fn two_names_too_long_for_the_sign_stay_apart() {
+        let long = |last: &str| components("backups", &document(&("n".repeat(254) + last))).pop().unwrap();
+        assert!(long("a").len() <= NAME_LIMIT_BYTES);
+        assert_ne!(long("a"), long("b"));
+    }
+}

@@ -1,0 +1,114 @@
+//! `record.jsonl`: what is thought of each version, one sealed line a remark; of several about one version the last holds.
+//! A version without a line, or whose line is damaged, still counts by its name and digest.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::disk::attributes::Attributes;
+use crate::document::{Dialect, Mark, Version};
+use crate::line;
+
+/// What is known of a version beside its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub mark: Mark,
+    pub dialect: Dialect,
+    pub bytes: u64,
+    pub attributes: Attributes,
+}
+
+/// The line that says it.
+pub(super) fn format(version: Version, remark: &Remark, origin: &str) -> String {
+    let Attributes { owner, group, mode, extended } = &remark.attributes;
+    let extended: Map<String, Value> =
+        extended.iter().map(|(name, value)| (hex(name.to_bytes()), Value::String(hex(value)))).collect();
+    let fields = json!({
+        "v": 1, "version": version, "mark": remark.mark, "origin": origin, "dialect": remark.dialect,
+        "bytes": remark.bytes, "owner": owner, "group": group, "mode": format!("{mode:04o}"), "extended_hex": extended,
+    });
+    fields.as_object().map(line::seal).unwrap_or_default()
+}
+
+/// All remarks of a `record.jsonl`, and how many lines it has.
+pub(super) fn parse(text: &[u8]) -> (HashMap<Version, Remark>, usize) {
+    let mut remarks = HashMap::new();
+    let mut lines = 0;
+    for text in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        lines += 1;
+        let fields = std::str::from_utf8(text).ok().and_then(line::open);
+        if let Some((version, remark)) = fields.and_then(|fields| remark(&fields)) {
+            remarks.insert(version, remark);
+        }
+    }
+    (remarks, lines)
+}
+
+fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
+    let number = |name: &str| fields.get(name)?.as_u64();
+    let small = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
+    let extended = fields.get("extended_hex")?.as_object()?;
+    let extended: Option<Vec<(CString, Vec<u8>)>> = extended
+        .iter()
+        .map(|(name, value)| Some((CString::new(unhex(name)?).ok()?, unhex(value.as_str()?)?)))
+        .collect();
+    let attributes = Attributes {
+        owner: small("owner")?,
+        group: small("group")?,
+        mode: u32::from_str_radix(fields.get("mode")?.as_str()?, 8).ok()?,
+        extended: extended?,
+    };
+    let remark = Remark {
+        mark: serde_json::from_value(fields.get("mark")?.clone()).ok()?,
+        dialect: serde_json::from_value(fields.get("dialect")?.clone()).ok()?,
+        bytes: number("bytes")?,
+        attributes,
+    };
+    Some((Version(number("version")?), remark))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    digits.len().is_multiple_of(2).then_some(())?;
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// The name of the file.
+pub(super) const NAME: &CStr = c"record.jsonl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_remark_about_a_version_holds() {
+        let mut remark = Remark {
+            mark: Mark::Suspicious,
+            dialect: Dialect::Json,
+            bytes: 2,
+            attributes: Attributes {
+                owner: 1000,
+                group: 100,
+                mode: 0o640,
+                extended: vec![(c"user.a".to_owned(), vec![0, 255])],
+            },
+        };
+        let mut text = format(Version(1), &remark, "file");
+        remark.mark = Mark::Accepted;
+        text += &format(Version(1), &remark, "accept");
+        text += "torn {\"v\":1";
+        let (remarks, lines) = parse(text.as_bytes());
+        assert_eq!(remarks.get(&Version(1)), Some(&remark));
+        assert_eq!(lines, 3);
+    }
+}

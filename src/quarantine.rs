@@ -1,0 +1,132 @@
+//! Bytes that are being replaced, kept for ever: `quarantine/` in the state directory.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::backup::components;
+use crate::clock;
+use crate::disk::directory::Directory;
+use crate::disk::{Disk, Durable, Opened};
+use crate::document::{Digest, DocumentId};
+use crate::error::{Cause, Error, Result};
+
+/// The quarantine of a state directory.
+#[derive(Debug)]
+pub struct Quarantine {
+    disk: Disk,
+    state: Directory,
+}
+
+/// Bytes that are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Where.
+    pub path: PathBuf,
+    /// Were they there before?
+    pub is_new: bool,
+}
+
+impl Quarantine {
+    /// The quarantine of this state directory.
+    #[must_use]
+    pub fn new(disk: Disk, state: Directory) -> Self {
+        Self { disk, state }
+    }
+
+    /// Keeps these bytes, durably and read back; identical bytes of a document are kept once. `why` becomes part of the
+    /// name: a kind's label, or `replaced`.
+    ///
+    /// # Errors
+    /// The disk is full or failed: the caller leaves the bytes where they are.
+    pub fn keep(&self, document: &DocumentId, why: &str, bytes: &[u8]) -> Result<Kept> {
+        let folder = self.folder(document)?;
+        let digest = Digest::of(bytes);
+        if let Some(name) = self.same(&folder, bytes.len() as u64, digest)? {
+            return Ok(Kept { path: folder.path().join(name), is_new: false });
+        }
+        let name = self.write(&folder, why, bytes)?;
+        let path = folder.path().join(&name);
+        if self.digest(&folder, &name)? == Some(digest) {
+            return Ok(Kept { path, is_new: true });
+        }
+        let cause = Cause::Damaged("what was written reads back differently".to_owned());
+        Err(Error::new("keeping in quarantine", path, cause))
+    }
+
+    /// Does the quarantine hold these bytes of the document?
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn holds(&self, document: &DocumentId, bytes: u64, digest: Digest) -> Result<bool> {
+        self.same(&self.folder(document)?, bytes, digest).map(|name| name.is_some())
+    }
+
+    fn folder(&self, document: &DocumentId) -> Result<Directory> {
+        let names = components("quarantine", document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        self.disk.make_below(&self.state, &names, Durable::Now)
+    }
+
+    /// Writes under a temporary name first: a reader of the folder never meets half a file.
+    fn write(&self, folder: &Directory, why: &str, bytes: &[u8]) -> Result<OsString> {
+        let stamp = clock::stamp(clock::now());
+        let staged = OsString::from(format!(".new-{stamp}-{}", std::process::id()));
+        let path = folder.path().join(&staged);
+        let file = self.disk.create(folder, &staged, 0o600)?;
+        let written = self.disk.write(&file, &path, bytes).and_then(|()| self.disk.sync(&file, &path));
+        let name = OsString::from(format!("{stamp}-{why}.bad"));
+        let named = written.and_then(|()| self.disk.rename(folder, &staged, &name));
+        if let Err(error) = named {
+            // Ours, and incomplete or unneeded; the first error is the one worth telling.
+            let _ = self.disk.unlink(folder, &staged);
+            return Err(error);
+        }
+        self.disk.sync_directory(folder)?;
+        Ok(name)
+    }
+
+    fn same(&self, folder: &Directory, bytes: u64, digest: Digest) -> Result<Option<OsString>> {
+        let mut names = Vec::new();
+        self.disk.list(folder, |entry| {
+            if entry.name.as_encoded_bytes().ends_with(b".bad") && !entry.is_directory {
+                names.push(entry.name);
+            }
+            true
+        })?;
+        for name in names {
+            let has_size = self.disk.look(folder, &name)?.is_some_and(|found| found.bytes == bytes);
+            if has_size && self.digest(folder, &name)? == Some(digest) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    fn digest(&self, folder: &Directory, name: &OsStr) -> Result<Option<Digest>> {
+        let Opened::File(file, found) = self.disk.open(folder, name)? else { return Ok(None) };
+        let bytes = self.disk.read(&file, &folder.path().join(name), found.bytes.saturating_add(1), || true)?;
+        Ok(bytes.map(|bytes| Digest::of(&bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn identical_bytes_are_kept_once_and_different_ones_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let state = disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap();
+        let quarantine = Quarantine::new(disk, state);
+        let document = DocumentId::new(Path::new("/srv"), OsStr::new("a.json"));
+        let first = quarantine.keep(&document, "truncated", b"{").unwrap();
+        assert!(first.is_new && std::fs::read(&first.path).unwrap() == b"{");
+        let again = quarantine.keep(&document, "truncated", b"{").unwrap();
+        assert_eq!(again, Kept { path: first.path.clone(), is_new: false });
+        assert_ne!(quarantine.keep(&document, "truncated", b"[").unwrap().path, first.path);
+        assert!(quarantine.holds(&document, 1, Digest::of(b"{")).unwrap());
+        assert!(!quarantine.holds(&document, 1, Digest::of(b"x")).unwrap());
+    }
+}

@@ -8,6 +8,7 @@ use crate::disk::signature::Signature;
 use crate::disk::{Disk, Opened};
 use crate::document::{Digest, DocumentId};
 use crate::error::Result;
+use crate::verdict::Certainty;
 
 /// What a look at a document found.
 #[derive(Debug)]
@@ -37,17 +38,6 @@ pub struct Reading {
     pub signature: Signature,
     /// How much the reading proves.
     pub certainty: Certainty,
-}
-
-/// How sure it is that nobody was writing during a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Certainty {
-    /// A lease was held all the while.
-    Certified,
-    /// No lease is to be had here: two equal reads some time apart are asked for.
-    Unleased,
-    /// Somebody has the file open for writing: two equal reads still further apart are asked for.
-    OpenWriter,
 }
 
 /// What to do when somebody has the file open for writing.

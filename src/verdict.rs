@@ -194,6 +194,17 @@ pub struct Fault {
     pub cause: String,
 }
 
+/// How sure it is that nobody was writing during a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// A lease was held all the while.
+    Certified,
+    /// No lease is to be had here: two equal reads some time apart are asked for.
+    Unleased,
+    /// Somebody has the file open for writing: two equal reads still further apart are asked for.
+    OpenWriter,
+}
+
 /// What judging some bytes came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

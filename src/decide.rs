@@ -1,0 +1,217 @@
+//! The decision: what a look at a document means, and what to do next. A pure state machine, stepped by `recover`; time is
+//! an argument.
+//!
+//! *Invariants:* a repair is asked for only when the same damaged bytes were seen twice, `settle` apart, and nobody was
+//! writing; never without a good version; whoever waits has a time at which it looks again.
+
+mod step;
+
+pub use step::{Ended, Input, Next, Note, Seen, step};
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::config::{Mode, Rules};
+use crate::document::Digest;
+use crate::verdict::{Fault, Reason, State};
+
+/// What the machine must know of a document's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Only tell.
+    pub observes: bool,
+    /// How long damage must stay the same before it is believed.
+    pub settle: Duration,
+    /// Repairs within `max_repairs_within` before the document is held; 0: no limit.
+    pub max_repairs: u32,
+    /// The span of `max_repairs`.
+    pub max_repairs_within: Duration,
+    /// Is a missing file told?
+    pub tells_missing: bool,
+}
+
+impl Policy {
+    /// The policy of a watch's rules, for a document that is named literally or not.
+    #[must_use]
+    pub fn of(rules: &Rules, is_literal: bool) -> Self {
+        Self {
+            observes: rules.mode == Mode::Observe,
+            settle: rules.settle,
+            max_repairs: rules.max_repairs,
+            max_repairs_within: rules.max_repairs_within,
+            tells_missing: rules.on_missing.map_or(is_literal, |missing| missing == crate::config::OnMissing::Alert),
+        }
+    }
+}
+
+/// Damage that has been seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The damaged bytes.
+    pub digest: Digest,
+    /// What is wrong with them.
+    pub fault: Fault,
+    /// Since when exactly these bytes.
+    pub since: Instant,
+    /// Since when the document has been damaged, with whatever bytes.
+    pub first: Instant,
+    /// The hold that was told last.
+    pub told: Option<Reason>,
+}
+
+/// Where the machine stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not looked at yet, or never valid; what was told of its present bytes.
+    Unproven(Option<Digest>),
+    /// Valid.
+    Healthy,
+    /// Damaged, and waiting for it to stay the same.
+    Settling(Damage),
+    /// A repair is under way.
+    Repairing(Damage),
+    /// Damaged, and not to be repaired for now.
+    Held(Reason, Damage),
+    /// It reads, but is not what it should be: a person must look.
+    Odd(Reason, Digest),
+    /// No such file.
+    Missing,
+    /// It cannot be read, or must not be.
+    Unreadable(Reason),
+}
+
+/// All that is remembered of a document between two looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Is there a version that a repair may put back?
+    pub is_proven: bool,
+    /// Is an incident open?
+    pub has_incident: bool,
+    /// When to look again, whatever the kernel says.
+    pub due: Option<Instant>,
+    /// Valid bytes that were read without certainty, and when first: the same again, later, may be stored.
+    pub candidate: Option<(Digest, Instant)>,
+    /// Since when somebody has had the file open for writing, or has kept changing it.
+    pub busy_since: Option<Instant>,
+    /// How often it was tried in vain.
+    pub tries: u32,
+    breaker: Breaker,
+}
+
+/// How often a document was repaired, and whether that is enough for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Breaker {
+    /// The repairs within the span, oldest first.
+    repairs: VecDeque<Instant>,
+    /// What the last repair put at the name.
+    restored: Option<Digest>,
+    /// How long it stays open after each repair; zero: it is closed.
+    open_for: Duration,
+}
+
+/// After this long with the same open writer, uncertain reads are taken (protocol B, step 4).
+pub const OPEN_WRITER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Damage that keeps changing for this long is told.
+const CHANGING_LIMIT: Duration = Duration::from_secs(20);
+
+/// Uncertain reads must agree at least this far apart.
+const PAIR_GAP: Duration = Duration::from_secs(1);
+
+const BREAKER_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Machine {
+    /// A document that has not been looked at; `is_proven` when the store has a good version of it.
+    #[must_use]
+    pub fn new(is_proven: bool) -> Self {
+        Self {
+            phase: Phase::Unproven(None),
+            is_proven,
+            has_incident: false,
+            due: None,
+            candidate: None,
+            busy_since: None,
+            tries: 0,
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// Its state, and why.
+    #[must_use]
+    pub fn state(&self) -> (State, Option<Reason>) {
+        match &self.phase {
+            Phase::Unproven(_) => (State::Unproven, None),
+            Phase::Healthy => (State::Healthy, None),
+            Phase::Settling(_) => (State::Settling, None),
+            Phase::Repairing(_) => (State::Repairing, None),
+            Phase::Held(reason, _) | Phase::Odd(reason, _) => (State::Held, Some(*reason)),
+            Phase::Missing => (State::Missing, None),
+            Phase::Unreadable(reason) => (State::Unreadable, Some(*reason)),
+        }
+    }
+
+    /// Should the next look read although somebody has the file open?
+    #[must_use]
+    pub fn reads_anyway(&self, now: Instant) -> bool {
+        self.busy_since.is_some_and(|since| now.saturating_duration_since(since) >= OPEN_WRITER_PATIENCE)
+    }
+
+    /// The digest that may be stored although the read proves little: it was read before, long enough ago.
+    #[must_use]
+    pub fn confirmed(&self, now: Instant, policy: &Policy) -> Option<Digest> {
+        let gap = if self.reads_anyway(now) { OPEN_WRITER_PATIENCE } else { policy.settle.max(PAIR_GAP) };
+        self.candidate.filter(|(_, since)| now.saturating_duration_since(*since) >= gap).map(|(digest, _)| digest)
+    }
+
+    /// The damage that it has now.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Damage> {
+        match &self.phase {
+            Phase::Settling(damage) | Phase::Repairing(damage) | Phase::Held(_, damage) => Some(damage),
+            _ => None,
+        }
+    }
+
+    /// Is its breaker open?
+    #[must_use]
+    pub fn is_breaker_open(&self) -> bool {
+        !self.breaker.open_for.is_zero()
+    }
+}
+
+impl Breaker {
+    /// Until when no repair may be tried; `None`: one may be tried now.
+    fn blocks_until(&mut self, now: Instant, policy: &Policy) -> Option<Instant> {
+        if policy.max_repairs == 0 {
+            return None;
+        }
+        let last = *self.repairs.back()?;
+        if self.open_for.is_zero() {
+            self.repairs.retain(|repair| now.saturating_duration_since(*repair) < policy.max_repairs_within);
+            if self.repairs.len() < policy.max_repairs as usize {
+                return None;
+            }
+            self.open_for = policy.max_repairs_within;
+        }
+        Some(last + self.open_for).filter(|until| *until > now)
+    }
+
+    /// A repair succeeded. While the breaker is open each one doubles the span, up to a day.
+    fn repaired(&mut self, restored: Digest, now: Instant, policy: &Policy) {
+        self.restored = Some(restored);
+        self.open_for = (self.open_for * 2).min(BREAKER_LIMIT);
+        self.repairs.push_back(now);
+        while self.repairs.len() > policy.max_repairs.max(1) as usize {
+            self.repairs.pop_front();
+        }
+    }
+
+    /// A valid version was seen. Any but the one that we put back closes the breaker: somebody can still write.
+    fn valid(&mut self, digest: Digest) {
+        if self.restored != Some(digest) {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! Stored versions: plain files in a folder a document, which a person can put back with `cp` (protocol B, steps 6 and 7).
 
+mod batch;
 mod folder;
 mod names;
 mod record;
 mod retention;
 
+pub use batch::Batch;
 pub use folder::{Folder, New, Taken};
 pub use names::components;
 pub use retention::{Keep, surplus};

@@ -124,6 +124,8 @@ pub enum Fact {
         incident: IncidentId,
         /// Which version was put back.
         version: Version,
+        /// When that version was taken.
+        taken: Timestamp,
         /// Its mark; `Uncertified` is worth telling.
         mark: Mark,
         /// Where the damaged bytes are kept; `None` when they had to stay beside the file.
@@ -301,4 +303,17 @@ pub struct FileStatus {
     pub backed_up: bool,
     /// Why it could not be repaired here, were it damaged now; `None` when it could.
     pub unrepairable: Option<String>,
+    /// What the state directory holds of it.
+    pub stock: Stock,
+}
+
+/// What the state directory holds of one document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Stored versions.
+    pub versions: u64,
+    /// Their plain bytes, all together.
+    pub version_bytes: u64,
+    /// Bytes in quarantine.
+    pub quarantine_bytes: u64,
 }

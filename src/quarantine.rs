@@ -61,6 +61,24 @@ impl Quarantine {
         self.same(&self.folder(document)?, bytes, digest).map(|name| name.is_some())
     }
 
+    /// How many bytes of the document it keeps.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn bytes(&self, document: &DocumentId) -> Result<u64> {
+        let names = components("quarantine", document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        let folder = match self.disk.open_below(&self.state, &names) {
+            Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok(0),
+            folder => folder?,
+        };
+        let mut bytes = 0;
+        for name in self.kept(&folder)? {
+            bytes += self.disk.look(&folder, &name)?.map_or(0, |found| found.bytes);
+        }
+        Ok(bytes)
+    }
+
     fn folder(&self, document: &DocumentId) -> Result<Directory> {
         let names = components("quarantine", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
@@ -86,6 +104,16 @@ impl Quarantine {
     }
 
     fn same(&self, folder: &Directory, bytes: u64, digest: Digest) -> Result<Option<OsString>> {
+        for name in self.kept(folder)? {
+            let has_size = self.disk.look(folder, &name)?.is_some_and(|found| found.bytes == bytes);
+            if has_size && self.digest(folder, &name)? == Some(digest) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    fn kept(&self, folder: &Directory) -> Result<Vec<OsString>> {
         let mut names = Vec::new();
         self.disk.list(folder, |entry| {
             if entry.name.as_encoded_bytes().ends_with(b".bad") && !entry.is_directory {
@@ -93,13 +121,7 @@ impl Quarantine {
             }
             true
         })?;
-        for name in names {
-            let has_size = self.disk.look(folder, &name)?.is_some_and(|found| found.bytes == bytes);
-            if has_size && self.digest(folder, &name)? == Some(digest) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+        Ok(names)
     }
 
     fn digest(&self, folder: &Directory, name: &OsStr) -> Result<Option<Digest>> {

@@ -38,6 +38,8 @@ pub struct Reading {
     pub signature: Signature,
     /// How much the reading proves.
     pub certainty: Certainty,
+    /// The file itself, still open: while it is, its inode number means no other file.
+    pub file: File,
 }
 
 /// What to do when somebody has the file open for writing.
@@ -81,7 +83,7 @@ pub fn look(
     if !is_steady || at_name.is_none_or(|found| !found.is_same_file(&signature)) {
         return Ok(Look::Changed);
     }
-    Ok(Look::Read(Reading { digest: Digest::of(&bytes), bytes, signature, certainty }))
+    Ok(Look::Read(Reading { digest: Digest::of(&bytes), bytes, signature, certainty, file }))
 }
 
 /// What a file holds.

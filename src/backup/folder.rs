@@ -145,7 +145,9 @@ impl Folder {
             return Ok(Taken::Already(newest));
         }
         let staged = self.stage(new, Durable::Now)?;
-        self.publish(new, &staged, Durable::Now).map(Taken::New)
+        let bytes = new.bytes.len() as u64;
+        let remark = Remark { mark: new.mark, dialect: new.dialect, bytes, attributes: new.attributes.clone() };
+        self.publish(&remark, new.digest, new.origin, &staged, Durable::Now).map(Taken::New)
     }
 
     /// Writes a version under a temporary name.
@@ -172,22 +174,35 @@ impl Folder {
     }
 
     /// Gives a staged version its number and its name, and records it.
-    pub(super) fn publish(&self, new: &New, staged: &OsStr, durable: Durable) -> Result<Stored> {
+    pub(super) fn publish(
+        &self,
+        remark: &Remark,
+        digest: Digest,
+        origin: &str,
+        staged: &OsStr,
+        durable: Durable,
+    ) -> Result<Stored> {
         let (remarks, _) = record::parse(&self.record()?);
         let named = self.names()?.first().map(|(_, found)| found.version);
         let newest = remarks.keys().copied().chain(named).max().unwrap_or(Version(0));
-        let name = VersionName { version: newest.next(), taken: clock::now(), digest: new.digest };
+        let name = VersionName { version: newest.next(), taken: clock::now(), digest };
         let file_name = name.format(&self.document);
         self.disk.rename(&self.directory, staged, &file_name)?;
         if durable == Durable::Now {
             self.disk.sync_directory(&self.directory)?;
         }
-        self.read_back(&file_name, new.digest)?;
-        let bytes = new.bytes.len() as u64;
-        let remark = Remark { mark: new.mark, dialect: new.dialect, bytes, attributes: new.attributes.clone() };
-        self.remark(name.version, &remark, new.origin, durable)?;
-        let VersionName { version, taken, digest } = name;
-        Ok(Stored { version, taken: rounded(taken), digest, bytes, mark: new.mark, dialect: new.dialect })
+        self.read_back(&file_name, digest)?;
+        self.remark(name.version, remark, origin, durable)?;
+        let (bytes, mark, dialect) = (remark.bytes, remark.mark, remark.dialect);
+        Ok(Stored { version: name.version, taken: rounded(name.taken), digest, bytes, mark, dialect })
+    }
+
+    /// Takes back a version that was named, but may not be durable.
+    pub(super) fn withdraw(&self, version: Version) -> Result<()> {
+        match self.names()?.into_iter().find(|(_, found)| found.version == version) {
+            Some((name, _)) => self.disk.unlink(&self.directory, &name),
+            None => Ok(()),
+        }
     }
 
     fn read_back(&self, name: &OsStr, digest: Digest) -> Result<()> {
@@ -243,7 +258,7 @@ impl Folder {
         }
     }
 
-    fn whole(&self, name: &OsStr) -> Result<Vec<u8>> {
+    pub(super) fn whole(&self, name: &OsStr) -> Result<Vec<u8>> {
         let path = self.directory.path().join(name);
         match self.disk.open(&self.directory, name)? {
             Opened::File(file, found) => {

@@ -181,6 +181,14 @@ impl Disk {
         std::fs::canonicalize(path).map_err(|error| Error::new("resolving", path, error))
     }
 
+    /// Does one syncfs(2) here make everything durable and report every failure? Known of ext4, xfs, btrfs and tmpfs
+    /// (magic numbers as in statfs(2)).
+    #[must_use]
+    pub fn syncs_whole_file_systems(&self, directory: &Directory) -> bool {
+        const KNOWN: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
+        rustix::fs::fstatfs(directory).is_ok_and(|found| KNOWN.contains(&(found.f_type.cast_unsigned() & 0xffff_ffff)))
+    }
+
     /// How many bytes an ordinary user may still write to the folder's file system, and how many it has in all.
     ///
     /// # Errors

@@ -1,0 +1,105 @@
+//! Many versions at once, as at enrolment: all are written, synced together, named, and synced together again.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+
+use super::folder::{Folder, New, Taken};
+use super::record::Remark;
+use super::{Backups, components};
+use crate::disk::Durable;
+use crate::document::{Digest, DocumentId, Stored};
+use crate::error::{Cause, Error, Result};
+
+/// Versions of different documents that are being stored together. Each document's folder is locked until the end.
+#[derive(Debug)]
+pub struct Batch<'backups> {
+    backups: &'backups Backups,
+    staged: Vec<Staged>,
+}
+
+/// A version that is written, but neither durable nor named.
+#[derive(Debug)]
+struct Staged {
+    document: DocumentId,
+    folder: Folder,
+    name: OsString,
+    digest: Digest,
+    origin: &'static str,
+    remark: Remark,
+}
+
+impl<'backups> Batch<'backups> {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(backups: &'backups Backups) -> Self {
+        Self { backups, staged: Vec::new() }
+    }
+
+    /// Writes a version, not yet durable; a document may be added once. `Some`: the newest version has these bytes already.
+    ///
+    /// # Errors
+    /// The disk is full or failed: the others of the batch are not concerned.
+    pub fn add(&mut self, document: &DocumentId, new: &New) -> Result<Option<Stored>> {
+        let names = components("backups", document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
+        let folder = Folder::new(self.backups.disk.clone(), directory, document.clone());
+        folder.lock()?;
+        if let Some(newest) = folder.versions()?.into_iter().next().filter(|newest| newest.digest == new.digest) {
+            return Ok(Some(newest));
+        }
+        let name = folder.stage(new, Durable::Later)?;
+        let bytes = new.bytes.len() as u64;
+        let remark = Remark { mark: new.mark, dialect: new.dialect, bytes, attributes: new.attributes.clone() };
+        let (document, digest, origin) = (document.clone(), new.digest, new.origin);
+        self.staged.push(Staged { document, folder, name, digest, origin, remark });
+        Ok(None)
+    }
+
+    /// Makes all durable and gives them their names. Where one call cannot say that all is durable, or says that something
+    /// failed, each is stored by itself, in a fresh file.
+    #[must_use]
+    pub fn finish(self) -> HashMap<DocumentId, Result<Stored>> {
+        let results: Vec<Result<Stored>> = match self.together() {
+            Some(results) => results,
+            None => self.staged.iter().map(Staged::alone).collect(),
+        };
+        self.staged.into_iter().map(|one| one.document).zip(results).collect()
+    }
+
+    fn together(&self) -> Option<Vec<Result<Stored>>> {
+        let Backups { disk, state } = self.backups;
+        if self.staged.is_empty() || !disk.syncs_whole_file_systems(state) || disk.sync_file_system(state).is_err() {
+            return None;
+        }
+        let named: Vec<Result<Stored>> = self.staged.iter().map(Staged::publish).collect();
+        if disk.sync_file_system(state).is_ok() {
+            return Some(named);
+        }
+        for (one, stored) in self.staged.iter().zip(named) {
+            // What cannot be taken back keeps its digest, which is checked before any use.
+            let _ = stored.and_then(|stored| one.folder.withdraw(stored.version));
+        }
+        None
+    }
+}
+
+impl Staged {
+    fn publish(&self) -> Result<Stored> {
+        self.folder.publish(&self.remark, self.digest, self.origin, &self.name, Durable::Later)
+    }
+
+    /// Stores it again, durably, from what was written.
+    fn alone(&self) -> Result<Stored> {
+        let bytes = self.folder.whole(&self.name)?;
+        let Remark { mark, dialect, ref attributes, .. } = self.remark;
+        let (digest, origin) = (self.digest, self.origin);
+        if Digest::of(&bytes) != digest {
+            let why = Cause::Damaged("what was written reads back differently".to_owned());
+            return Err(Error::new("storing", self.document.path(), why));
+        }
+        match self.folder.take(&New { bytes: &bytes, digest, mark, dialect, origin, attributes: attributes.clone() })? {
+            Taken::New(stored) | Taken::Already(stored) => Ok(stored),
+        }
+    }
+}

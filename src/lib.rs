@@ -30,6 +30,7 @@ pub mod disk;
 pub mod document;
 pub mod verdict;
 pub mod config;
+pub mod validate;
 pub mod decide;
 pub mod lock;
 pub mod read;

@@ -1,0 +1,103 @@
+//! Judging: what these bytes are to the programs that read the document. Pure functions; judging never fails, because
+//! corruption is data here, not an error.
+//!
+//! A document is judged by what its readers accept, not by taste. [`syntax`] is the one seam to a grammar: it says where
+//! and why a text stops being a value. [`dialect`] asks it in the languages that the document may be written in;
+//! [`fault`] says what kind of damage the bytes show, and [`cause`] what probably happened.
+
+mod plain;
+mod token;
+mod json5;
+mod syntax;
+mod text;
+mod dialect;
+mod cause;
+mod fault;
+
+use crate::document::Dialect;
+use crate::verdict::{Fault, Kind, Verdict};
+use dialect::read;
+use syntax::{Shape, Stop};
+use text::Text;
+
+pub use dialect::dialect_of_name;
+
+/// Who reads the document, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The dialect that the watch names; `None`: whatever any supported dialect reads.
+    pub dialect: Option<Dialect>,
+    /// The dialect that the document's versions were read in; `None` at enrolment.
+    pub enrolled: Option<Dialect>,
+    /// What the file's name promises ([`dialect_of_name`]); asked first at enrolment, so that an append-only `.jsonl`
+    /// that has one line yet, or a `.jsonc` that has no comment yet, is not taken for plain JSON.
+    pub named: Option<Dialect>,
+    /// Is the file named literally? Then any top-level value proves it to be guarded JSON.
+    pub literal: bool,
+}
+
+/// The order in which dialects are asked at enrolment: the plainest first.
+const AT_ENROLMENT: [Dialect; 5] = [Dialect::Json, Dialect::Python, Dialect::Jsonl, Dialect::Jsonc, Dialect::Json5];
+
+/// Says what `bytes` are to `reader`. Linear in the length of `bytes`, whatever they hold, and without recursion.
+#[must_use]
+pub fn judge(bytes: &[u8], reader: &Reader) -> Verdict {
+    let text = Text::new(bytes);
+    match reader.dialect.or(reader.enrolled) {
+        Some(own) => judge_as(own, &text, reader),
+        None => enrol(&text, reader),
+    }
+}
+
+/// Judges a document whose dialect is known: it must still read in that one.
+fn judge_as(own: Dialect, text: &Text, reader: &Reader) -> Verdict {
+    match read(text, own) {
+        Ok(shape) => valid(own, shape, reader),
+        Err(stop) => match read_otherwise(text, own, stop) {
+            Some(other) => Verdict::Suspicious(other, in_another(text, stop, own, other)),
+            None => fault::explain(text, stop, own),
+        },
+    }
+}
+
+/// Judges a document that has no version yet: the first dialect that reads it is its own.
+fn enrol(text: &Text, reader: &Reader) -> Verdict {
+    let mut first_stop = None;
+    for dialect in reader.named.into_iter().chain(AT_ENROLMENT) {
+        match read(text, dialect) {
+            Ok(shape) => return valid(dialect, shape, reader),
+            Err(stop) => first_stop = first_stop.or(Some((dialect, stop))),
+        }
+        if first_stop.is_some_and(|(first, stop)| !any_other_might(text, first, stop)) {
+            break;
+        }
+    }
+    let (dialect, stop) = first_stop.unwrap_or((Dialect::Json, Stop::END));
+    fault::explain(text, stop, dialect)
+}
+
+/// Which other dialect than `own` reads a text in which `own` stops at `stop`? JSON Lines is never asked: every doubled
+/// one-line document would pass for it.
+fn read_otherwise(text: &Text, own: Dialect, stop: Stop) -> Option<Dialect> {
+    if !any_other_might(text, own, stop) {
+        return None;
+    }
+    let others = [Dialect::Json, Dialect::Python, Dialect::Jsonc, Dialect::Json5];
+    others.into_iter().filter(|other| *other != own).find(|other| read(text, *other).is_ok())
+}
+
+/// Can it be worth asking other dialects? None reads what is not UTF-8. And a text that ends inside an object or array
+/// ends there in every dialect: they agree on all that stands before.
+fn any_other_might(text: &Text, first: Dialect, stop: Stop) -> bool {
+    let ends_inside = stop.is_end() && stop.depth > 0;
+    text.is_whole() && (first == Dialect::Jsonl || !ends_inside)
+}
+
+fn valid(dialect: Dialect, shape: Shape, reader: &Reader) -> Verdict {
+    Verdict::Valid { dialect, proves: reader.literal || shape == Shape::Container }
+}
+
+fn in_another(text: &Text, stop: Stop, own: Dialect, other: Dialect) -> Fault {
+    let cause = format!("it reads as {}, but no longer as {}, which it was", other.label(), own.label());
+    Fault { kind: Kind::Dialect, place: text.place(stop.offset), cause }
+}

@@ -42,3 +42,5 @@ pub mod repair;
 pub mod event;
 #[cfg(feature = "daemon")]
 pub mod stage;
+#[cfg(feature = "daemon")]
+pub mod watch;

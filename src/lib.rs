@@ -44,3 +44,5 @@ pub mod event;
 pub mod stage;
 #[cfg(feature = "daemon")]
 pub mod watch;
+#[cfg(feature = "daemon")]
+pub mod recover;

@@ -1,0 +1,320 @@
+//! The recover stage: the one owner of every document's state. It steps the machine, has looks and repairs done on
+//! blocking threads, and says what happened.
+
+mod job;
+mod lanes;
+mod look;
+mod outcome;
+mod tracked;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::backup::Backups;
+use crate::clock;
+use crate::config::{Settings, Watch};
+use crate::decide::{Input, Seen};
+use crate::disk::Disk;
+use crate::disk::directory::Directory;
+use crate::document::DocumentId;
+use crate::error::Result;
+use crate::event::{Event, Fact, IncidentId, Status};
+use crate::quarantine::Quarantine;
+use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::verdict::Reason;
+use crate::watch::{Observation, Sight};
+use job::{Tools, Work};
+use lanes::{Finished, Lanes};
+use tracked::Tracked;
+
+/// What the stage is connected to.
+#[derive(Debug)]
+pub struct Recovering {
+    /// What was seen; when it closes, the stage finishes what runs and ends.
+    pub observations: mpsc::Receiver<Observation>,
+    /// Where facts go.
+    pub events: mpsc::Sender<Event>,
+    /// Where everything stands, for whoever answers questions.
+    pub status: watch::Sender<Arc<Status>>,
+    /// Opens when the first sweep has been judged.
+    pub judged: Latch,
+    /// The sign of life.
+    pub heartbeat: Heartbeat,
+    /// The number of the next incident.
+    pub next_incident: IncidentId,
+}
+
+/// The status is told at most this often.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the drain waits for what runs.
+const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+
+struct Recover {
+    settings: Arc<Settings>,
+    events: mpsc::Sender<Event>,
+    status: watch::Sender<Arc<Status>>,
+    judged: Option<Latch>,
+    next_incident: IncidentId,
+    documents: HashMap<DocumentId, Tracked>,
+    due: BinaryHeap<Reverse<(Instant, DocumentId)>>,
+    lanes: Lanes,
+    running: usize,
+    unlooked: usize,
+    is_swept: bool,
+    is_storage_low: bool,
+    is_status_stale: bool,
+}
+
+/// Runs the stage until the observations end and what runs is done.
+///
+/// # Errors
+/// The state directory cannot be opened, or the other stages are gone.
+pub async fn run(
+    settings: Arc<Settings>,
+    disk: Disk,
+    state_dir: &Directory,
+    ends: Recovering,
+) -> std::result::Result<(), Fatal> {
+    let tools =
+        tools(&settings, disk, state_dir).map_err(|error| Fatal { stage: "recover", why: error.to_string() })?;
+    let (finished_sender, finished) = mpsc::channel(64);
+    let recover = Recover {
+        settings,
+        events: ends.events,
+        status: ends.status,
+        judged: Some(ends.judged),
+        next_incident: ends.next_incident,
+        documents: HashMap::new(),
+        due: BinaryHeap::new(),
+        lanes: Lanes::new(Arc::new(tools), finished_sender),
+        running: 0,
+        unlooked: 0,
+        is_swept: false,
+        is_storage_low: false,
+        is_status_stale: false,
+    };
+    recover.run(ends.observations, finished, ends.heartbeat).await;
+    Ok(())
+}
+
+fn tools(settings: &Settings, disk: Disk, state: &Directory) -> Result<Tools> {
+    Ok(Tools {
+        backups: Backups::new(disk.clone(), state.duplicate()?),
+        quarantine: Quarantine::new(disk.clone(), state.duplicate()?),
+        state: state.duplicate()?,
+        min_free: settings.min_free,
+        disk,
+    })
+}
+
+impl Recover {
+    async fn run(
+        mut self,
+        mut observations: mpsc::Receiver<Observation>,
+        mut finished: mpsc::Receiver<Finished>,
+        heartbeat: Heartbeat,
+    ) {
+        let mut beat = tokio::time::interval(Heartbeat::PERIOD);
+        let mut tell = tokio::time::interval(STATUS_INTERVAL);
+        tell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            heartbeat.beat();
+            let due = self.due.peek().map_or_else(far_away, |Reverse((due, _))| *due);
+            tokio::select! {
+                biased;
+                Some(done) = finished.recv() => self.finished(done).await,
+                () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
+                _ = tell.tick(), if self.is_status_stale => self.tell_status(),
+                observation = observations.recv() => match observation {
+                    Some(observation) => self.observed(observation).await,
+                    None => break,
+                },
+                _ = beat.tick() => {}
+            }
+        }
+        self.drain(finished, heartbeat).await;
+    }
+
+    /// What runs is finished; what waits is found again by the first sweep of the next start.
+    async fn drain(mut self, mut finished: mpsc::Receiver<Finished>, heartbeat: Heartbeat) {
+        self.running = self.running.saturating_sub(self.lanes.drain());
+        let deadline = tokio::time::Instant::now() + DRAIN_LIMIT;
+        while self.running > 0 {
+            heartbeat.beat();
+            match tokio::time::timeout_at(deadline, finished.recv()).await {
+                Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
+                Ok(Some(Finished::Thread(..))) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.tell_status();
+    }
+
+    async fn observed(&mut self, observation: Observation) {
+        match observation {
+            Observation::Document { document, watch, literal, directory, sight } => {
+                self.seen(document, watch, literal, directory, sight).await;
+            }
+            Observation::Leftover { directory, name, .. } => self.leftover(&directory, &name),
+            Observation::Swept { first, .. } => {
+                self.is_swept |= first;
+                self.is_status_stale = true;
+                self.ready().await;
+            }
+        }
+    }
+
+    async fn seen(
+        &mut self,
+        document: DocumentId,
+        watch: Arc<Watch>,
+        literal: bool,
+        directory: Arc<Directory>,
+        sight: Sight,
+    ) {
+        if sight == Sight::Gone {
+            return self.forget(&document).await;
+        }
+        let unlooked = &mut self.unlooked;
+        let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
+            *unlooked += 1;
+            Tracked::new(document.clone(), watch, literal, Arc::clone(&directory))
+        });
+        tracked.directory = directory;
+        let seen = match sight {
+            Sight::Present(signature) => {
+                tracked.signature = Some(signature);
+                return self.look(&document);
+            }
+            Sight::Missing | Sight::DirectoryMissing => Seen::Missing,
+            Sight::Unreadable(why) => Seen::Unreadable(Reason::Disk, why),
+            Sight::Gone => return,
+        };
+        if tracked.is_in_flight {
+            // What runs will see it too.
+            tracked.again = true;
+            return;
+        }
+        self.looked_at(&document).await;
+        self.step(&document, Input::Looked(seen)).await;
+    }
+
+    async fn forget(&mut self, document: &DocumentId) {
+        let Some(tracked) = self.documents.remove(document) else { return };
+        self.is_status_stale = true;
+        if !tracked.is_looked_at {
+            self.unlooked = self.unlooked.saturating_sub(1);
+        }
+        let subject = tracked.subject;
+        if let Some(incident) = tracked.incident {
+            self.say(Fact::Recovered { subject: subject.clone(), incident: incident.id }).await;
+        }
+        self.say(Fact::Forgotten { subject }).await;
+        self.ready().await;
+    }
+
+    /// Has a document looked at, now or as soon as what runs with it is done.
+    fn look(&mut self, document: &DocumentId) {
+        let Some(tracked) = self.documents.get_mut(document) else { return };
+        if tracked.is_in_flight {
+            tracked.again = true;
+            return;
+        }
+        let work = tracked.look(Instant::now());
+        self.start(document, work);
+    }
+
+    fn start(&mut self, document: &DocumentId, work: Work) {
+        let Some(tracked) = self.documents.get_mut(document) else { return };
+        tracked.is_in_flight = true;
+        tracked.machine.due = None;
+        self.running += 1;
+        let is_first_look = !tracked.is_looked_at && !self.is_swept;
+        self.lanes.push(tracked.device(), tracked.task(work), is_first_look);
+    }
+
+    fn look_at_what_is_due(&mut self) {
+        let now = Instant::now();
+        while self.due.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+            let Some(Reverse((due, document))) = self.due.pop() else { return };
+            // A document may have been seen since: then this time is not its own any more.
+            if self.documents.get(&document).is_some_and(|tracked| tracked.machine.due == Some(due)) {
+                self.look(&document);
+            }
+        }
+    }
+
+    /// A file of ours lies beside a document: one of ours, if the name says so.
+    fn leftover(&mut self, directory: &Directory, name: &OsStr) {
+        let Some(document) = self.owner_of(directory.path(), name) else { return };
+        let Some(tracked) = self.documents.get(&document).filter(|tracked| !tracked.is_in_flight) else { return };
+        let put_aside = tracked.leftovers.get(name).copied().flatten();
+        self.start(&document, Work::Leftover { name: name.to_owned(), put_aside });
+    }
+
+    fn owner_of(&self, directory: &Path, name: &OsStr) -> Option<DocumentId> {
+        let is_owner = |document: &&DocumentId| {
+            document.directory() == directory
+                && name.as_encoded_bytes().starts_with(document.staged_prefix().as_bytes())
+        };
+        self.documents.keys().find(is_owner).cloned()
+    }
+
+    async fn finished(&mut self, finished: Finished) {
+        match finished {
+            Finished::One(document, done) => self.done(&document, *done).await,
+            Finished::Thread(key, thread) => self.lanes.is_free(key, thread),
+        }
+    }
+
+    /// The document's first look is done.
+    async fn looked_at(&mut self, document: &DocumentId) {
+        let Some(tracked) = self.documents.get_mut(document) else { return };
+        if !std::mem::replace(&mut tracked.is_looked_at, true) {
+            self.unlooked = self.unlooked.saturating_sub(1);
+            self.ready().await;
+        }
+    }
+
+    /// Ready, once the first sweep is over and all that it found has been judged.
+    async fn ready(&mut self) {
+        if !self.is_swept || self.unlooked > 0 || self.judged.is_none() {
+            return;
+        }
+        for watch in self.settings.watches.clone() {
+            let mine = || self.documents.values().filter(|tracked| tracked.watch.name == watch.name);
+            let unproven = mine().filter(|tracked| !tracked.machine.is_proven).count();
+            let (watch, documents) = (watch.name.clone(), mine().count());
+            self.say(Fact::Enrolled { watch, documents, unproven }).await;
+        }
+        self.say(Fact::Started { documents: self.documents.len() }).await;
+        self.tell_status();
+        self.judged = None;
+    }
+
+    fn tell_status(&mut self) {
+        let mut files: Vec<_> = self.documents.values().map(Tracked::status).collect();
+        files.sort_unstable_by(|one, other| one.subject.document.cmp(&other.subject.document));
+        let first_sweep_done = self.is_swept && self.unlooked == 0;
+        self.status.send_replace(Arc::new(Status { files: files.into(), first_sweep_done }));
+        self.is_status_stale = false;
+    }
+
+    /// Says what happened; when the record stage falls behind, this waits for it.
+    async fn say(&self, fact: Fact) {
+        // The receiver outlives this stage; at a fatal end there is nobody left to tell.
+        let _ = self.events.send(Event { at: clock::now(), fact }).await;
+    }
+}
+
+/// A time that does not come.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(60 * 60)
+}

@@ -1,0 +1,157 @@
+//! What is done to one document on a blocking thread: look at it, repair it, end with a leftover. Jobs keep no state: they
+//! are told what to do and say what they found.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::look::{self, Looked};
+use crate::backup::{Backups, Batch};
+use crate::config::{Share, Watch};
+use crate::disk::Disk;
+use crate::disk::directory::Directory;
+use crate::document::{Digest, DocumentId, Stored};
+use crate::error::Result;
+use crate::event::Stock;
+use crate::quarantine::Quarantine;
+use crate::read::OpenWriter;
+use crate::repair::{self, Disposal, Ground, Judged, Report};
+use crate::validate::{self, Reader};
+
+/// What every job works with.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub disk: Disk,
+    pub state: Directory,
+    pub backups: Backups,
+    pub quarantine: Quarantine,
+    pub min_free: Share,
+}
+
+/// What the state directory held of a document when it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub newest: Option<Stored>,
+    pub last_good: Option<Stored>,
+    pub stock: Stock,
+}
+
+/// A document, and what is to be done with it.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub document: DocumentId,
+    pub watch: Arc<Watch>,
+    pub literal: bool,
+    pub directory: Arc<Directory>,
+    pub known: Option<Known>,
+    pub work: Work,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// Look at it, and store what is good.
+    Look {
+        open_writer: OpenWriter,
+        /// These bytes may be stored although a read proves little: they were read before.
+        confirmed: Option<Digest>,
+        /// Whether anything may be stored now.
+        stores: bool,
+    },
+    /// Repair it.
+    Repair(Judged),
+    /// Look at what a swap left beside it.
+    Leftover { name: OsString, put_aside: Option<Digest> },
+}
+
+/// What a job came to.
+#[derive(Debug)]
+pub(super) enum Done {
+    Looked(Box<Looked>),
+    Repaired(Result<Report>, Result<Known>),
+    Disposed(OsString, Result<Disposal>, Result<Known>),
+    Panicked(&'static str),
+}
+
+impl Work {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Look { .. } => "looking",
+            Self::Repair(_) => "repairing",
+            Self::Leftover { .. } => "looking at a leftover",
+        }
+    }
+}
+
+/// Does tasks; the versions that several of them store share their syncs. A panic costs only the document it happened with.
+pub(super) fn run(tools: &Tools, tasks: Vec<Task>, mut done: impl FnMut(DocumentId, Done)) {
+    let mut batch = (tasks.len() > 1).then(|| Batch::new(&tools.backups));
+    let mut batched = Vec::new();
+    for task in tasks {
+        let attempt = std::panic::AssertUnwindSafe(|| one(tools, &task, batch.as_mut()));
+        match std::panic::catch_unwind(attempt).unwrap_or(Done::Panicked(task.work.label())) {
+            Done::Looked(looked) if looked.is_batched => batched.push((task, looked)),
+            ended => done(task.document, ended),
+        }
+    }
+    let mut stored = batch.map(Batch::finish).unwrap_or_default();
+    for (task, mut looked) in batched {
+        if let Some(result) = stored.remove(&task.document) {
+            looked.settle(tools, &task, result.map(Some));
+        }
+        done(task.document, Done::Looked(looked));
+    }
+}
+
+fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
+    match &task.work {
+        Work::Look { open_writer, confirmed, stores } => {
+            Done::Looked(Box::new(look::look(tools, task, *open_writer, *confirmed, *stores, batch)))
+        }
+        Work::Repair(judged) => {
+            let report = with_ground(tools, task, |ground| repair::execute(ground, judged));
+            Done::Repaired(report, known(tools, &task.document))
+        }
+        Work::Leftover { name, put_aside } => {
+            let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
+            Done::Disposed(name.clone(), disposal, known(tools, &task.document))
+        }
+    }
+}
+
+fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {
+    let reader = reader(task, task.known.as_ref());
+    act(&Ground {
+        disk: &tools.disk,
+        directory: &task.directory,
+        document: &task.document,
+        backups: &tools.backups,
+        quarantine: &tools.quarantine,
+        judge: &|bytes| validate::judge(bytes, &reader),
+        limit_bytes: task.watch.rules.max_size,
+    })
+}
+
+/// Who reads the document, as its watch, its name and its versions tell.
+pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
+    Reader {
+        dialect: task.watch.rules.dialect,
+        enrolled: known.and_then(|known| known.last_good.as_ref()).map(|stored| stored.dialect),
+        named: validate::dialect_of_name(task.document.name()),
+        literal: task.literal,
+    }
+}
+
+/// Asks the state directory about a document.
+pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
+    let versions = match tools.backups.find(document)? {
+        Some(folder) => folder.versions()?,
+        None => Vec::new(),
+    };
+    let stock = Stock {
+        versions: versions.len() as u64,
+        version_bytes: versions.iter().map(|stored| stored.bytes).sum(),
+        quarantine_bytes: tools.quarantine.bytes(document)?,
+    };
+    let last_good = versions.iter().find(|stored| stored.mark.is_last_good()).cloned();
+    Ok(Known { newest: versions.into_iter().next(), last_good, stock })
+}

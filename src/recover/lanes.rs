@@ -1,0 +1,126 @@
+//! Where jobs run: two threads a mount, so that a mount that hangs keeps only its own documents waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use tokio::sync::mpsc;
+
+use super::job::{self, Done, Task, Tools};
+use crate::document::DocumentId;
+
+/// Threads a mount. Two, so that one large file does not keep a small one waiting, and no more: each costs memory.
+const THREADS: usize = 2;
+
+/// Beyond so many mounts they share lanes.
+const LANE_LIMIT: u64 = 16;
+
+/// So many first looks share their syncs, and no more than so many documents' folders are open at once.
+const BATCH_LIMIT: usize = 64;
+
+/// A finished job: which lane's thread is free again, and what came of one document.
+#[derive(Debug)]
+pub(super) enum Finished {
+    One(DocumentId, Box<Done>),
+    Thread(u64, usize),
+}
+
+/// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no
+/// queue is longer than there are documents.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    tools: Arc<Tools>,
+    finished: mpsc::Sender<Finished>,
+    by_mount: HashMap<u64, Lane>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    threads: Vec<SyncSender<Vec<Task>>>,
+    idle: Vec<usize>,
+    /// What somebody waits for.
+    urgent: VecDeque<Task>,
+    /// First looks: many, and in no hurry.
+    first_looks: VecDeque<Task>,
+}
+
+impl Lanes {
+    pub(super) fn new(tools: Arc<Tools>, finished: mpsc::Sender<Finished>) -> Self {
+        Self { tools, finished, by_mount: HashMap::new() }
+    }
+
+    /// Queues a task of the mount with this device number.
+    pub(super) fn push(&mut self, device: u64, task: Task, is_first_look: bool) {
+        let key = device % LANE_LIMIT;
+        let lane = self.by_mount.entry(key).or_default();
+        if is_first_look {
+            lane.first_looks.push_back(task);
+        } else {
+            lane.urgent.push_back(task);
+        }
+        self.dispatch(key);
+    }
+
+    /// A thread has finished what it was given.
+    pub(super) fn is_free(&mut self, key: u64, thread: usize) {
+        if let Some(lane) = self.by_mount.get_mut(&key) {
+            lane.idle.push(thread);
+        }
+        self.dispatch(key);
+    }
+
+    /// Forgets what waits, and says how many tasks that were: only what runs is finished.
+    pub(super) fn drain(&mut self) -> usize {
+        let forget = |lane: &mut Lane| lane.urgent.drain(..).count() + lane.first_looks.drain(..).count();
+        self.by_mount.values_mut().map(forget).sum()
+    }
+
+    fn dispatch(&mut self, key: u64) {
+        let Some(lane) = self.by_mount.get_mut(&key) else { return };
+        while !lane.urgent.is_empty() || !lane.first_looks.is_empty() {
+            // First looks leave a thread to what somebody waits for.
+            let only_first_looks = lane.urgent.is_empty();
+            let busy = lane.threads.len() - lane.idle.len();
+            if only_first_looks && busy > 0 {
+                return;
+            }
+            let thread = match lane.idle.pop() {
+                Some(thread) => thread,
+                None if lane.threads.len() < THREADS => {
+                    let Some(sender) = start(&self.tools, &self.finished, key, lane.threads.len()) else { return };
+                    lane.threads.push(sender);
+                    lane.threads.len() - 1
+                }
+                None => return,
+            };
+            let tasks = match lane.urgent.pop_front() {
+                Some(task) => vec![task],
+                None => lane.first_looks.drain(..lane.first_looks.len().min(BATCH_LIMIT)).collect(),
+            };
+            // An idle thread has an empty queue of one: this neither blocks nor fails while the thread lives.
+            let _ = lane.threads[thread].try_send(tasks);
+        }
+    }
+}
+
+/// Starts a thread, which ends when its sender is dropped.
+fn start(
+    tools: &Arc<Tools>,
+    finished: &mpsc::Sender<Finished>,
+    key: u64,
+    thread: usize,
+) -> Option<SyncSender<Vec<Task>>> {
+    let (sender, receiver) = sync_channel::<Vec<Task>>(1);
+    let (tools, finished) = (Arc::clone(tools), finished.clone());
+    let work = move || {
+        while let Ok(tasks) = receiver.recv() {
+            job::run(&tools, tasks, |document, done| {
+                // The other side is gone only when the daemon ends.
+                let _ = finished.blocking_send(Finished::One(document, Box::new(done)));
+            });
+            let _ = finished.blocking_send(Finished::Thread(key, thread));
+        }
+    };
+    std::thread::Builder::new().name("job".to_owned()).spawn(work).ok()?;
+    Some(sender)
+}

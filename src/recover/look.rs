@@ -1,0 +1,235 @@
+//! One look at a document: read it, judge it, and store it if it is good and new. The bytes judged are the bytes stored.
+
+use std::time::{Duration, Instant};
+
+use super::job::{Known, Task, Tools, known, reader};
+use crate::backup::{Batch, Keep, New, Taken};
+use crate::config::Share;
+use crate::decide::Seen;
+use crate::disk::signature::Signature;
+use crate::document::{Dialect, Digest, Mark, Stored};
+use crate::error::{Error, Result};
+use crate::read::{self, Look, OpenWriter, Reading};
+use crate::validate;
+use crate::verdict::{Certainty, Reason, Verdict};
+
+/// What a look came to.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub seen: Seen,
+    /// The verdict in a word, and how long it took; `None`: there was nothing to judge.
+    pub judged: Option<(&'static str, Duration)>,
+    /// The file that was looked at.
+    pub signature: Option<Signature>,
+    /// Its bytes are worth storing, and are not stored yet.
+    pub is_unstored: bool,
+    /// It is being stored together with others.
+    pub is_batched: bool,
+    /// The version that was stored now.
+    pub stored: Option<Stored>,
+    /// How many versions, and bytes, were pruned after it.
+    pub pruned: (usize, u64),
+    /// Why it could not be stored.
+    pub trouble: Option<Error>,
+    /// What the state directory holds; `None`: it could not be asked.
+    pub known: Option<Known>,
+    /// The room there, when it was asked.
+    pub room: Option<Room>,
+}
+
+/// The room in the state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub available_bytes: u64,
+    /// Less than `min_free`: nothing new is stored.
+    pub is_low: bool,
+}
+
+/// Looks at a task's document once.
+pub(super) fn look(
+    tools: &Tools,
+    task: &Task,
+    open_writer: OpenWriter,
+    confirmed: Option<Digest>,
+    stores: bool,
+    batch: Option<&mut Batch>,
+) -> Looked {
+    let mut looked = Looked::nothing();
+    match task.known.clone().map_or_else(|| known(tools, &task.document), Ok) {
+        Ok(known) => looked.known = Some(known),
+        Err(error) => looked.trouble = Some(error),
+    }
+    let limit = task.watch.rules.max_size;
+    match read::look(&tools.disk, &task.directory, &task.document, limit, open_writer) {
+        Ok(Look::Read(reading)) => {
+            looked.signature = Some(reading.signature);
+            let worth = looked.judge(task, &reading);
+            let is_sure = reading.certainty == Certainty::Certified || confirmed == Some(reading.digest);
+            if let Some((mark, dialect)) = worth {
+                looked.is_unstored = true;
+                if stores && is_sure && looked.may_store(tools) {
+                    looked.store(tools, task, &reading, mark, dialect, batch);
+                }
+            }
+        }
+        Ok(other) => looked.seen = unread(&other, limit),
+        Err(error) => looked.seen = unreadable(&error),
+    }
+    looked
+}
+
+fn unread(look: &Look, limit_bytes: u64) -> Seen {
+    match look {
+        Look::Missing => Seen::Missing,
+        Look::Other(found) => Seen::Unreadable(Reason::NotRegular, format!("it is a {}", found.file_type())),
+        Look::TooLarge(found) => {
+            let why =
+                format!("it has {} bytes, more than its max_size of {limit_bytes}: it is not guarded", found.bytes);
+            Seen::Unreadable(Reason::TooLarge, why)
+        }
+        Look::Busy | Look::Changed | Look::Read(_) => Seen::Busy,
+    }
+}
+
+fn unreadable(error: &Error) -> Seen {
+    let reason = match error.io_kind() {
+        Some(std::io::ErrorKind::PermissionDenied) => Reason::Permission,
+        _ => Reason::Disk,
+    };
+    Seen::Unreadable(reason, error.to_string())
+}
+
+impl Looked {
+    fn nothing() -> Self {
+        Self {
+            seen: Seen::Busy,
+            judged: None,
+            signature: None,
+            is_unstored: false,
+            is_batched: false,
+            stored: None,
+            pruned: (0, 0),
+            trouble: None,
+            known: None,
+            room: None,
+        }
+    }
+
+    /// Judges what was read; says how it is worth storing, if it is new. Bytes that are stored as good are not parsed again.
+    fn judge(&mut self, task: &Task, reading: &Reading) -> Option<(Mark, Dialect)> {
+        let &Reading { digest, certainty, .. } = reading;
+        let valid = |is_stored| Seen::Valid { digest, certainty, is_stored, store_at: None };
+        let newest = self.known.as_ref().and_then(|known| known.newest.as_ref());
+        if newest.is_some_and(|newest| newest.digest == digest && newest.mark.is_last_good()) {
+            self.judged = Some(("valid", Duration::ZERO));
+            self.seen = valid(true);
+            return None;
+        }
+        let is_newest = newest.is_some_and(|newest| newest.digest == digest);
+        let started = Instant::now();
+        let verdict = validate::judge(&reading.bytes, &reader(task, self.known.as_ref()));
+        self.judged = Some((verdict.label(), started.elapsed()));
+        match verdict {
+            Verdict::Valid { dialect, proves } => {
+                self.seen = valid(false);
+                let is_guarded = proves || self.known.as_ref().is_some_and(|known| known.last_good.is_some());
+                let mark = if certainty == Certainty::Certified { Mark::Good } else { Mark::Uncertified };
+                is_guarded.then_some((mark, dialect))
+            }
+            Verdict::Suspicious(dialect, fault) => {
+                self.seen = Seen::Odd { reason: Reason::Suspicious, digest, fault };
+                (!is_newest).then_some((Mark::Suspicious, dialect))
+            }
+            Verdict::Corrupt(fault) => {
+                self.seen = Seen::Corrupt { digest, fault, certainty };
+                None
+            }
+            Verdict::Told(fault) => {
+                self.seen = Seen::Odd { reason: Reason::ConflictMarkers, digest, fault };
+                None
+            }
+        }
+    }
+
+    fn may_store(&mut self, tools: &Tools) -> bool {
+        match room(tools) {
+            Ok(room) => {
+                self.room = Some(room);
+                !room.is_low && self.trouble.is_none()
+            }
+            Err(error) => {
+                self.trouble = Some(error);
+                false
+            }
+        }
+    }
+
+    fn store(
+        &mut self,
+        tools: &Tools,
+        task: &Task,
+        reading: &Reading,
+        mark: Mark,
+        dialect: Dialect,
+        batch: Option<&mut Batch>,
+    ) {
+        let attributes = match tools.disk.attributes(&reading.file, task.document.path()) {
+            Ok(attributes) => attributes,
+            Err(error) => return self.settle(tools, task, Err(error)),
+        };
+        let &Reading { ref bytes, digest, .. } = reading;
+        let new = New { bytes, digest, mark, dialect, origin: "file", attributes };
+        let Some(batch) = batch else {
+            let taken = take(tools, task, &new).map(|(stored, pruned)| {
+                self.pruned = pruned;
+                stored
+            });
+            return self.settle(tools, task, taken);
+        };
+        match batch.add(&task.document, &new) {
+            Ok(None) => self.is_batched = true,
+            Ok(Some(_)) => self.settle(tools, task, Ok(None)),
+            Err(error) => self.settle(tools, task, Err(error)),
+        }
+    }
+
+    /// Notes what storing came to; `None` within: the newest version had these bytes already.
+    pub(super) fn settle(&mut self, tools: &Tools, task: &Task, stored: Result<Option<Stored>>) {
+        let asked = stored.and_then(|stored| known(tools, &task.document).map(|known| (stored, known)));
+        match asked {
+            Ok((stored, known)) => {
+                self.stored = stored;
+                self.known = Some(known);
+                self.is_unstored = false;
+                if let Seen::Valid { is_stored, .. } = &mut self.seen {
+                    *is_stored = true;
+                }
+            }
+            Err(error) => self.trouble = Some(error),
+        }
+    }
+}
+
+fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize, u64))> {
+    let folder = tools.backups.make(&task.document)?;
+    folder.lock()?;
+    match folder.take(new)? {
+        Taken::Already(_) => Ok((None, (0, 0))),
+        Taken::New(stored) => {
+            // Only after a store that succeeded; what cannot be removed now goes next time.
+            let pruned = folder.prune(Keep { last: task.watch.rules.keep_last }).unwrap_or_default();
+            Ok((Some(stored), pruned))
+        }
+    }
+}
+
+/// The room in the state directory, and whether it is less than wanted.
+pub(super) fn room(tools: &Tools) -> Result<Room> {
+    let (available_bytes, all_bytes) = tools.disk.room(&tools.state)?;
+    let is_low = match tools.min_free {
+        Share::Bytes(bytes) => available_bytes < bytes,
+        #[expect(clippy::cast_precision_loss, reason = "a hundredth of a disk need not be exact")]
+        Share::Percent(percent) => (available_bytes as f64) < all_bytes as f64 * percent / 100.0,
+    };
+    Ok(Room { available_bytes, is_low })
+}

@@ -1,0 +1,129 @@
+//! All that the recover stage remembers of one document.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::job::{Known, Task, Work};
+use crate::config::Watch;
+use crate::decide::{Machine, Policy};
+use crate::disk::directory::Directory;
+use crate::disk::signature::Signature;
+use crate::document::{Digest, DocumentId, Version};
+use crate::event::{FileStatus, IncidentId, Subject};
+use crate::read::OpenWriter;
+use crate::verdict::{Kind, State};
+
+/// A document under guard.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
+pub(super) struct Tracked {
+    pub subject: Subject,
+    pub watch: Arc<Watch>,
+    pub literal: bool,
+    pub directory: Arc<Directory>,
+    pub machine: Machine,
+    pub policy: Policy,
+    /// What the state directory holds; `None`: not asked yet, or it could not be.
+    pub known: Option<Known>,
+    pub is_looked_at: bool,
+    pub is_in_flight: bool,
+    /// It was seen while a job ran: look again when that is done.
+    pub again: bool,
+    pub incident: Option<Incident>,
+    pub kind: Option<Kind>,
+    pub is_backed_up: bool,
+    /// The file at the last look.
+    pub signature: Option<Signature>,
+    pub stored_at: Option<Instant>,
+    /// What lies beside it, with the digest it had when it was put there.
+    pub leftovers: HashMap<OsString, Option<Digest>>,
+    /// Those of which something was told.
+    pub told_leftovers: Vec<OsString>,
+    /// Those that could not be copied to quarantine.
+    pub unkept: Vec<OsString>,
+    /// Rotten versions that have been told.
+    pub told_rotten: Vec<Version>,
+    pub is_backup_failing: bool,
+}
+
+/// An incident that is open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incident {
+    pub id: IncidentId,
+    pub believed: Instant,
+    pub detection: Duration,
+}
+
+impl Tracked {
+    pub(super) fn new(document: DocumentId, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>) -> Self {
+        let policy = Policy::of(&watch.rules, literal);
+        Self {
+            subject: Subject { document, watch: watch.name.clone() },
+            watch,
+            literal,
+            directory,
+            machine: Machine::new(false),
+            policy,
+            known: None,
+            is_looked_at: false,
+            is_in_flight: false,
+            again: false,
+            incident: None,
+            kind: None,
+            is_backed_up: false,
+            signature: None,
+            stored_at: None,
+            leftovers: HashMap::new(),
+            told_leftovers: Vec::new(),
+            unkept: Vec::new(),
+            told_rotten: Vec::new(),
+            is_backup_failing: false,
+        }
+    }
+
+    /// The next look, as the machine wants it.
+    pub(super) fn look(&self, now: Instant) -> Work {
+        let open_writer = if self.machine.reads_anyway(now) { OpenWriter::ReadAnyway } else { OpenWriter::Wait };
+        let confirmed = self.machine.confirmed(now, &self.policy);
+        Work::Look { open_writer, confirmed, stores: self.store_at().is_none_or(|at| at <= now) }
+    }
+
+    /// When the next version may be stored; `None`: at once.
+    pub(super) fn store_at(&self) -> Option<Instant> {
+        self.stored_at.map(|at| at + self.watch.rules.min_interval)
+    }
+
+    pub(super) fn task(&self, work: Work) -> Task {
+        Task {
+            document: self.subject.document.clone(),
+            watch: Arc::clone(&self.watch),
+            literal: self.literal,
+            directory: Arc::clone(&self.directory),
+            known: self.known.clone(),
+            work,
+        }
+    }
+
+    /// The mount that it is on.
+    pub(super) fn device(&self) -> u64 {
+        self.signature.map_or(0, |signature| signature.device)
+    }
+
+    pub(super) fn status(&self) -> FileStatus {
+        let (state, reason) = self.machine.state();
+        let is_wrong = !matches!(state, State::Healthy);
+        FileStatus {
+            subject: self.subject.clone(),
+            state,
+            reason,
+            kind: self.kind.filter(|_| is_wrong),
+            last_good: self.known.as_ref().and_then(|known| known.last_good.clone()),
+            incident: self.incident.map(|incident| incident.id),
+            backed_up: self.is_backed_up,
+            unrepairable: None,
+            stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
+        }
+    }
+}

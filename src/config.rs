@@ -1,5 +1,21 @@
 //! The settings, valid by construction: whoever holds a [`Settings`] need not check it again.
 
+mod files;
+mod keys;
+mod load;
+mod matching;
+mod overrides;
+mod problem;
+pub mod quantity;
+mod raw;
+mod settings;
+mod show;
+mod surroundings;
+mod target;
+#[cfg(test)]
+mod tests;
+mod value;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +24,16 @@ use std::time::Duration;
 
 use globset::GlobSet;
 
+pub use load::{Loaded, load};
+pub use matching::{EXTENSIONS, Match, NEVER_ENTERED};
+pub use overrides::{COMMAND_LINE, Options};
+pub use problem::{LoadError, Origin, Problem, Sourced};
+pub use surroundings::Surroundings;
+
 use crate::document::Dialect;
+
+/// The file that ships: every key that is built, commented out, with its default and why one would change it.
+pub const EXAMPLE: &str = include_str!("../config/jsonwarden.toml");
 
 /// Everything that the daemon was told.
 #[derive(Clone, Debug)]
@@ -86,7 +111,7 @@ pub enum Target {
         base: PathBuf,
         /// The pattern, with `*` not crossing `/`.
         pattern: globset::GlobMatcher,
-        /// How many folder levels below `base` can match; `None` with `**`.
+        /// How many folder levels below `base` can match: with 0 only the files of `base` itself; `None` with `**`.
         depth: Option<usize>,
     },
 }

@@ -1,0 +1,138 @@
+//! What was written -> settings: layers merged, then checked as a whole.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use globset::GlobSet;
+use toml::de::DeValue;
+
+use super::keys::{Key, RULES, WATCH};
+use super::problem::{Origin, Problem};
+use super::raw::{Entries, WrittenWatch};
+use super::surroundings::Surroundings;
+use super::target::Context;
+use super::value::Value;
+use super::{Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Target, Watch, WatchName};
+use crate::document::Dialect;
+
+/// All that was written, every key with its value and where that came from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effective {
+    pub(super) globals: Entries,
+    pub(super) watches: Vec<Entries>,
+}
+
+/// The values that hold when nobody says anything.
+pub(super) fn built_in(keys: &'static [Key]) -> Entries {
+    let surroundings = Surroundings::default();
+    let context = Context { folder: Path::new("/"), surroundings: &surroundings };
+    let mut entries = Entries::default();
+    for key in keys {
+        let read = DeValue::parse(key.default).ok().and_then(|value| key.form.read(&value, &context).ok());
+        if let Some(value) = read {
+            entries.set(key.name, value, Origin::Default);
+        }
+    }
+    entries
+}
+
+impl Effective {
+    /// Adds watches: none when anything is wrong with one of them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(super) fn add(&mut self, watches: Vec<WrittenWatch>, defaults: &Entries) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut names: BTreeSet<String> = self.watches.iter().filter_map(|watch| watch.text("name")).collect();
+        let fallback = defaults.clone().or(&built_in(RULES)).or(&built_in(WATCH));
+        let mut added = Vec::with_capacity(watches.len());
+        for WrittenWatch { origin, entries } in watches {
+            problems.extend(incomplete(&origin, &entries));
+            problems.extend(unguardable(&entries, self.globals.path("state_dir").as_deref()));
+            if let Some(name) = entries.get("name").filter(|_| !names.insert(entries.text("name").unwrap_or_default()))
+            {
+                let what = "another watch has this name; names are labels in metrics: write one that is free".into();
+                problems.push(Problem { origin: name.origin.clone(), what });
+            }
+            added.push(entries.or(&fallback));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.watches.extend(added);
+        Ok(())
+    }
+
+    /// The settings.
+    pub(super) fn settings(&self) -> Settings {
+        let globals = &self.globals;
+        Settings {
+            state_dir: globals.path("state_dir").unwrap_or_else(|| "/var/lib/jsonwarden".into()),
+            sweep_interval: globals.span("sweep_interval").unwrap_or(std::time::Duration::from_secs(5)),
+            log: Log {
+                level: globals.text("log.level").unwrap_or_else(|| "info".into()),
+                format: match globals.word("log.format") {
+                    Some("text") => LogFormat::Text,
+                    Some("json") => LogFormat::Json,
+                    _ => LogFormat::Auto,
+                },
+            },
+            listen: globals.address("http.listen").flatten(),
+            hosts: globals.texts("http.hosts").unwrap_or_default(),
+            min_free: globals.share("storage.min_free").unwrap_or(Share::Percent(5.0)),
+            watches: self.watches.iter().map(watch).map(Arc::new).collect(),
+        }
+    }
+}
+
+fn incomplete(origin: &Origin, entries: &Entries) -> Vec<Problem> {
+    let missing = [
+        ("name", "this watch has no name; write name = \"…\""),
+        ("paths", "this watch has no paths; write paths = [\"…\"]"),
+    ];
+    let absent = missing.into_iter().filter(|(key, _)| entries.get(key).is_none());
+    absent.map(|(_, what)| Problem { origin: origin.clone(), what: what.into() }).collect()
+}
+
+/// What lies in our own state directory is never guarded: backups of backups have no end.
+fn unguardable(entries: &Entries, state_dir: Option<&Path>) -> Option<Problem> {
+    let paths = entries.get("paths")?;
+    let is_ours = |target: &Target| match target {
+        Target::Path(path) | Target::Glob { base: path, .. } => state_dir.is_some_and(|ours| path.starts_with(ours)),
+    };
+    let what = "a path in the state directory, which is never guarded; leave it out".to_string();
+    entries.targets("paths")?.iter().any(is_ours).then(|| Problem { origin: paths.origin.clone(), what })
+}
+
+fn watch(entries: &Entries) -> Watch {
+    Watch {
+        name: WatchName::new(&entries.text("name").unwrap_or_default()),
+        paths: entries.targets("paths").unwrap_or_default(),
+        exclude: match entries.value("exclude") {
+            Some(Value::Patterns(set, _)) => set.clone(),
+            _ => GlobSet::empty(),
+        },
+        rules: rules(entries),
+    }
+}
+
+fn rules(entries: &Entries) -> Rules {
+    let built_in = Rules::default();
+    Rules {
+        mode: if entries.word("mode") == Some("observe") { Mode::Observe } else { Mode::Guard },
+        dialect: entries.word("dialect").and_then(|word| Dialect::ALL.into_iter().find(|one| one.label() == word)),
+        settle: entries.span("settle").unwrap_or(built_in.settle),
+        max_size: entries.size("max_size").unwrap_or(built_in.max_size),
+        on_missing: match entries.word("on_missing") {
+            Some("alert") => Some(OnMissing::Alert),
+            Some("ignore") => Some(OnMissing::Ignore),
+            _ => None,
+        },
+        max_repairs: entries.count("max_repairs").unwrap_or(built_in.max_repairs),
+        max_repairs_within: entries.span("max_repairs_within").unwrap_or(built_in.max_repairs_within),
+        per_file_metrics: entries.flag("per_file_metrics").unwrap_or(built_in.per_file_metrics),
+        min_interval: entries.span("backup.min_interval").unwrap_or(built_in.min_interval),
+        keep_last: entries.count("backup.keep_last").unwrap_or(built_in.keep_last),
+    }
+}

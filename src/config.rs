@@ -52,6 +52,8 @@ pub struct Settings {
     pub min_free: Share,
     /// What is guarded, in order: the first watch that matches a file has it.
     pub watches: Vec<Arc<Watch>>,
+    /// Fragments of the configuration that are wrong and were left out: to be said loudly, and to degrade health.
+    pub left_out: Vec<Problem>,
 }
 
 /// What is logged, and how.

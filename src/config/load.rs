@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::keys::GLOBAL;
+use super::keys::{GLOBAL, RULES};
 use super::overrides::{Options, command_line, overrides, place_state_dir, set};
 use super::problem::{LoadError, Origin, Problem};
 use super::raw::{self, Written, WrittenWatch};
-use super::settings::{Effective, built_in};
+use super::settings::{Effective, built_in, rules};
 use super::surroundings::Surroundings;
 use super::target::normal;
-use super::{Settings, files};
+use super::{Rules, Settings, files};
 use crate::disk::Disk;
 use crate::error::{Escaped, Result};
 
@@ -21,8 +21,8 @@ const FILE_NAME: &str = "jsonwarden.toml";
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// What was left out, and why: fragments that are wrong. To be said loudly.
-    pub warnings: Vec<Problem>,
+    /// How files are guarded that no watch names: `[defaults]`.
+    pub defaults: Rules,
     /// Where the main file is, or would be; `None` when there is no place for one.
     pub file: Option<PathBuf>,
     pub(super) effective: Effective,
@@ -43,18 +43,20 @@ pub fn load(options: &Options, surroundings: &Surroundings, disk: &Disk) -> std:
     place_state_dir(&mut globals, surroundings, &mut problems);
     let mut effective = Effective { globals: globals.or(&built_in(GLOBAL)), watches: Vec::new() };
     complain(&mut problems, effective.add(written.watches, &written.defaults));
-    let mut warnings = Vec::new();
+    let mut left_out = Vec::new();
     if let Some((path, _)) = &file {
         let mut add = |watches| effective.add(watches, &written.defaults);
-        complain(&mut warnings, add_fragments(disk, &path.with_file_name("conf.d"), surroundings, &mut add));
+        complain(&mut left_out, add_fragments(disk, &path.with_file_name("conf.d"), surroundings, &mut add));
     }
     let given = command_line(options, surroundings, disk, &mut problems);
     complain(&mut problems, effective.add(given, &written.defaults));
     if !problems.is_empty() {
-        problems.extend(warnings);
+        problems.extend(left_out);
         return Err(LoadError::Wrong(problems));
     }
-    Ok(Loaded { settings: effective.settings(), warnings, file: file.map(|(path, _)| path), effective })
+    let settings = effective.settings(left_out);
+    let defaults = rules(&written.defaults.or(&built_in(RULES)));
+    Ok(Loaded { settings, defaults, file: file.map(|(path, _)| path), effective })
 }
 
 fn complain(problems: &mut Vec<Problem>, result: std::result::Result<(), Vec<Problem>>) {

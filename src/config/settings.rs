@@ -64,8 +64,8 @@ impl Effective {
         Ok(())
     }
 
-    /// The settings.
-    pub(super) fn settings(&self) -> Settings {
+    /// The settings, with the fragments that were left out.
+    pub(super) fn settings(&self, left_out: Vec<Problem>) -> Settings {
         let globals = &self.globals;
         Settings {
             state_dir: globals.path("state_dir").unwrap_or_else(|| "/var/lib/jsonwarden".into()),
@@ -82,6 +82,7 @@ impl Effective {
             hosts: globals.texts("http.hosts").unwrap_or_default(),
             min_free: globals.share("storage.min_free").unwrap_or(Share::Percent(5.0)),
             watches: self.watches.iter().map(watch).map(Arc::new).collect(),
+            left_out,
         }
     }
 }
@@ -117,7 +118,8 @@ fn watch(entries: &Entries) -> Watch {
     }
 }
 
-fn rules(entries: &Entries) -> Rules {
+/// The rules that these values come to.
+pub(super) fn rules(entries: &Entries) -> Rules {
     let built_in = Rules::default();
     Rules {
         mode: if entries.word("mode") == Some("observe") { Mode::Observe } else { Mode::Guard },

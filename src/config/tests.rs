@@ -233,7 +233,7 @@ fn fragments_add_watches_in_the_order_of_their_names_and_a_bad_one_is_left_out_a
     assert_eq!(names, ["w", "a", "b"]);
     let Target::Path(path) = &loaded.settings.watches[1].paths[0] else { panic!("a glob") };
     assert_eq!(path, &home.folder.path().join("conf.d/data"));
-    let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = loaded.settings.left_out.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains("15-bad.toml:1:1: a fragment may only add [[watch]]"), "{told:?}");
     assert!(told[1].contains("30-twice.toml:2:1: another watch has this name"), "{told:?}");

@@ -29,6 +29,7 @@ pub use matching::{EXTENSIONS, Match, NEVER_ENTERED};
 pub use overrides::{COMMAND_LINE, Options};
 pub use problem::{LoadError, Origin, Problem, Sourced};
 pub use surroundings::Surroundings;
+pub use target::resolved_by_name;
 
 use crate::document::Dialect;
 

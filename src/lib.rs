@@ -46,3 +46,5 @@ pub mod stage;
 pub mod watch;
 #[cfg(feature = "daemon")]
 pub mod recover;
+#[cfg(feature = "daemon")]
+pub mod cli;

@@ -8,7 +8,7 @@ use super::problem::{LoadError, Origin, Problem};
 use super::raw::{self, Written, WrittenWatch};
 use super::settings::{Effective, built_in, rules};
 use super::surroundings::Surroundings;
-use super::target::normal;
+use super::target::resolved_by_name;
 use super::{Rules, Settings, files};
 use crate::disk::Disk;
 use crate::error::{Escaped, Result};
@@ -65,7 +65,7 @@ fn complain(problems: &mut Vec<Problem>, result: std::result::Result<(), Vec<Pro
 
 /// Where the file is, and who named it, if anybody did.
 fn locate(options: &Options, surroundings: &Surroundings) -> Option<(PathBuf, Option<Origin>)> {
-    let absolute = |path: &Path| normal(&surroundings.current_dir.join(path));
+    let absolute = |path: &Path| resolved_by_name(&surroundings.current_dir.join(path));
     if let Some(path) = &options.config {
         return Some((absolute(path), Some(Origin::Option("--config"))));
     }

@@ -8,7 +8,7 @@ use super::keys::GLOBAL;
 use super::problem::{Origin, Problem};
 use super::raw::{Entries, WrittenWatch};
 use super::surroundings::Surroundings;
-use super::target::{Context, is_glob, literal, normal};
+use super::target::{Context, is_glob, literal, resolved_by_name};
 use super::value::Value;
 use crate::disk::Disk;
 use crate::error::Escaped;
@@ -40,7 +40,7 @@ pub(super) fn set(surroundings: &Surroundings, name: &str) -> Option<OsString> {
 pub(super) fn overrides(options: &Options, surroundings: &Surroundings, problems: &mut Vec<Problem>) -> Entries {
     let mut entries = Entries::default();
     if let Some((path, origin)) = said_state_dir(options, surroundings) {
-        entries.set("state_dir", Value::Path(normal(&surroundings.current_dir.join(path))), origin);
+        entries.set("state_dir", Value::Path(resolved_by_name(&surroundings.current_dir.join(path))), origin);
     }
     // An empty variable means something here: no listener.
     let listen = surroundings.variable("JSONWARDEN_LISTEN").map(ToOwned::to_owned);
@@ -98,7 +98,7 @@ pub(super) fn place_state_dir(entries: &mut Entries, surroundings: &Surroundings
         below("XDG_STATE_HOME", "jsonwarden", Origin::Environment("XDG_STATE_HOME")).or_else(home)
     });
     match place {
-        Some((path, origin)) => entries.set("state_dir", Value::Path(normal(&path)), origin),
+        Some((path, origin)) => entries.set("state_dir", Value::Path(resolved_by_name(&path)), origin),
         None => problems.push(Problem {
             origin: Origin::Default,
             what: "no place for the state directory, as $HOME is not set; name one with --state-dir".into(),
@@ -135,7 +135,7 @@ pub(super) fn command_line(
 }
 
 fn given_target(given: &Path, surroundings: &Surroundings, disk: &Disk) -> Result<Target, String> {
-    let path = normal(&surroundings.current_dir.join(given));
+    let path = resolved_by_name(&surroundings.current_dir.join(given));
     match given.to_str() {
         Some("") => Err("an empty path; name a file or a folder".into()),
         Some(text) if is_glob(text) && disk.canonical(&path).is_err() => {

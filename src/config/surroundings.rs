@@ -38,14 +38,14 @@ impl Surroundings {
     /// # Errors
     /// This is the system service, for which nobody's home is meant; or `$HOME` is not set.
     pub(super) fn home(&self, folder: &Path) -> Result<PathBuf, String> {
-        if self.is_system_service(folder) {
+        if self.is_run_by_the_system(folder) {
             return Err("`~` means nobody's home in the system service; write the whole path".into());
         }
         self.folder("HOME").ok_or_else(|| "`~` needs $HOME, which is not set; write the whole path".into())
     }
 
     /// Root, with nobody at a terminal, started by systemd (which sets `$INVOCATION_ID`) or with a file of /etc.
-    fn is_system_service(&self, folder: &Path) -> bool {
+    fn is_run_by_the_system(&self, folder: &Path) -> bool {
         let started_as_one = self.variable("INVOCATION_ID").is_some() || folder.starts_with("/etc");
         self.is_root && !self.has_terminal && started_as_one
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_is_the_invoking_users_and_never_the_system_services() {
+    fn a_home_is_the_invoking_users_and_means_nothing_to_the_system() {
         let mut surroundings = with(&[("HOME", "/root")]);
         surroundings.is_root = true;
         let etc = Path::new("/etc/jsonwarden");

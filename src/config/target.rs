@@ -30,7 +30,7 @@ impl Context<'_> {
         if text.contains('\0') {
             return Err("a NUL in a path; no file can have such a name".into());
         }
-        Ok(normal(&self.beyond_home(text)?))
+        Ok(resolved_by_name(&self.beyond_home(text)?))
     }
 
     fn beyond_home(&self, text: &str) -> Result<PathBuf, String> {
@@ -52,7 +52,7 @@ impl Context<'_> {
 
     fn glob(&self, text: &str) -> Result<Target, String> {
         let (plain, wild) = split_at_wildcard(text);
-        let base = if plain.is_empty() { normal(self.folder) } else { self.path(plain)? };
+        let base = if plain.is_empty() { resolved_by_name(self.folder) } else { self.path(plain)? };
         let names: Vec<&str> = wild.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
         if names.contains(&"..") {
             return Err(format!("{text:?} has `..` after a wildcard; write the path without it"));
@@ -112,8 +112,9 @@ pub(super) fn literal(path: PathBuf) -> Result<Target, String> {
     Ok(Target::Path(path))
 }
 
-/// Without `.` and `..`, which are resolved by name.
-pub(super) fn normal(path: &Path) -> PathBuf {
+/// An absolute path without `.` and `..`, which are resolved by name, not by what stands on disk.
+#[must_use]
+pub fn resolved_by_name(path: &Path) -> PathBuf {
     let mut resolved = PathBuf::from("/");
     for component in path.components() {
         match component {

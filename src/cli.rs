@@ -1,0 +1,199 @@
+//! The command line. Results go to standard output, everything else to standard error; the exit status answers too
+//! (contract, "Exit status"). Names from disk are escaped wherever they are printed.
+
+mod ask;
+mod check;
+mod config;
+mod history;
+mod moment;
+mod run;
+mod status;
+mod store;
+mod table;
+mod walk;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use owo_colors::OwoColorize;
+
+use crate::config::{LoadError, Loaded, Options, Surroundings, load};
+use crate::disk::Disk;
+use crate::error::{Cause, Error, Escaped};
+
+/// Keeps JSON files valid: watches files that other programs write, keeps verified backups, and puts the newest good one
+/// back when a file becomes corrupt.
+#[derive(Debug, Parser)]
+#[command(name = "jsonwarden", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file; a default one need not be there [default: /etc/jsonwarden/jsonwarden.toml, or
+    /// ~/.config/jsonwarden/jsonwarden.toml when not root] [env: JSONWARDEN_CONFIG]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where backups, quarantine and incidents are kept [default: /var/lib/jsonwarden, or ~/.local/state/jsonwarden when
+    /// not root] [env: JSONWARDEN_STATE_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Guards files, in the foreground
+    Run(run::Arguments),
+    /// Judges files once, without changing anything; exit status 1 when one is bad
+    Check(check::Arguments),
+    /// Every guarded file: its state, why, its last good version, and whether it can be repaired here
+    Status(status::Arguments),
+    /// The stored versions of a file, newest first
+    History(history::Arguments),
+    /// Prints a stored version of a file
+    Show(history::ShowArguments),
+    /// Checks, shows or explains the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+enum Failure {
+    /// The configuration is wrong.
+    Config(LoadError),
+    /// Something failed.
+    Failed(Error),
+    /// What was to be printed could not be.
+    Output(io::Error),
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Failure {
+    fn exit_status(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_status(),
+            Self::Failed(error) => error.exit_status(),
+            // Whoever reads has seen enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Output(_) => 74,
+        }
+    }
+
+    /// What to say of it, if anything.
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Config(error @ LoadError::Wrong(_)) => Some(error.to_string()),
+            Self::Config(error) => Some(format!("jsonwarden: {error}")),
+            Self::Failed(error) => Some(format!("jsonwarden: {error}")),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+            Self::Output(error) => Some(format!("jsonwarden: writing to standard output: {error}")),
+        }
+    }
+}
+
+/// What a command ended with: its exit status, or why it did not end well.
+type Ended = Result<u8, Failure>;
+
+/// What every command works with.
+struct Session<'a> {
+    options: Options,
+    surroundings: Surroundings,
+    disk: Disk,
+    /// Where results go. Colours are taken out of them where nobody sees any.
+    out: &'a mut dyn Write,
+    /// Where documents go, byte for byte.
+    raw: &'a mut dyn Write,
+}
+
+impl Session<'_> {
+    /// The configuration; what is wrong with its fragments is said.
+    fn load(&self) -> Result<Loaded, Failure> {
+        let loaded = load(&self.options, &self.surroundings, &self.disk)?;
+        for problem in &loaded.settings.left_out {
+            say(format_args!("{problem} (the whole file is left out)"));
+        }
+        Ok(loaded)
+    }
+}
+
+/// Does what the command line of this process says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // There is nowhere else to say it.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut out = io::BufWriter::new(anstream::stdout());
+    let ended = surroundings().map_err(Failure::from).and_then(|surroundings| {
+        let ended = execute(arguments, surroundings, &mut out, &mut io::stdout())?;
+        out.flush()?;
+        Ok(ended)
+    });
+    ExitCode::from(ended.unwrap_or_else(|failure| {
+        // What was found before the failure is still worth printing.
+        let _ = out.flush();
+        if let Some(message) = failure.message() {
+            say(message.red());
+        }
+        failure.exit_status()
+    }))
+}
+
+fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write, raw: &mut dyn Write) -> Ended {
+    let options = Options { config: arguments.config, state_dir: arguments.state_dir, ..Options::default() };
+    let mut session = Session { options, surroundings, disk: Disk::default(), out, raw };
+    match arguments.command {
+        Command::Run(arguments) => run::run(arguments, &mut session),
+        Command::Check(arguments) => check::run(&arguments, &mut session),
+        Command::Status(arguments) => status::run(&arguments, &mut session),
+        Command::History(arguments) => history::run(&arguments, &mut session),
+        Command::Show(arguments) => history::show(&arguments, &mut session),
+        Command::Config(command) => config::run(&command, &mut session),
+    }
+}
+
+/// Says something on standard error; that nobody hears it is no reason to end.
+fn say(message: impl fmt::Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{message}");
+}
+
+fn surroundings() -> Result<Surroundings, Error> {
+    let failed = |error| Error::new("finding the current folder", ".", Cause::Io(error));
+    Ok(Surroundings {
+        variables: std::env::vars_os().collect(),
+        is_root: rustix::process::geteuid().is_root(),
+        has_terminal: io::stdin().is_terminal() || io::stderr().is_terminal(),
+        current_dir: std::env::current_dir().map_err(failed)?,
+    })
+}
+
+/// A path that a person typed, safe to print.
+fn shown(path: &std::path::Path) -> String {
+    Escaped(path.as_os_str()).to_string()
+}
+
+#[cfg(test)]
+mod tests;

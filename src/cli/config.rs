@@ -1,0 +1,63 @@
+//! `config`: checks, shows or explains the configuration.
+
+use clap::Subcommand;
+
+use super::{Ended, Failure, Session, shown};
+use crate::config::{EXAMPLE, LoadError, load};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Says everything that is wrong with the configuration; exit status 2 when something is
+    Check,
+    /// Prints the settings that hold, each with where it came from
+    Show {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints a configuration with every key, its default and why one would change it
+    Example,
+}
+
+pub(super) fn run(command: &Command, session: &mut Session<'_>) -> Ended {
+    match command {
+        Command::Check => check(session),
+        Command::Show { json } => show(*json, session),
+        Command::Example => {
+            session.out.write_all(EXAMPLE.as_bytes())?;
+            Ok(0)
+        }
+    }
+}
+
+fn check(session: &mut Session<'_>) -> Ended {
+    let loaded = match load(&session.options, &session.surroundings, &session.disk) {
+        Ok(loaded) => loaded,
+        // Here the mistakes are the result.
+        Err(error @ LoadError::Wrong(_)) => {
+            writeln!(session.out, "{error}")?;
+            return Ok(error.exit_status());
+        }
+        Err(error) => return Err(Failure::Config(error)),
+    };
+    for problem in &loaded.settings.left_out {
+        writeln!(session.out, "{problem}")?;
+    }
+    if !loaded.settings.left_out.is_empty() {
+        return Ok(2);
+    }
+    let file = loaded.file.as_deref().map_or_else(|| "no file".to_owned(), shown);
+    let watches = loaded.settings.watches.len();
+    writeln!(session.out, "{file}: no mistakes; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
+    Ok(0)
+}
+
+fn show(as_json: bool, session: &mut Session<'_>) -> Ended {
+    let loaded = session.load()?;
+    if as_json {
+        writeln!(session.out, "{:#}", loaded.to_json())?;
+    } else {
+        session.out.write_all(loaded.to_toml().as_bytes())?;
+    }
+    Ok(0)
+}

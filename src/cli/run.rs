@@ -1,0 +1,47 @@
+//! `run`: the daemon, in the foreground.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Ended, Failure, Session, shown};
+use crate::config::{LoadError, Loaded, Origin, Problem, Settings};
+use crate::error::{Cause, Error};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files and folders to guard with the defaults, beside what the configuration names
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Where probes and metrics are answered, as IP:PORT; "" for nowhere [env: JSONWARDEN_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// What is logged: off, error, warn, info, debug, trace, or TARGET=LEVEL [env: JSONWARDEN_LOG]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
+    session.options.paths = arguments.paths;
+    session.options.listen = arguments.listen;
+    session.options.log = arguments.log;
+    let loaded = session.load()?;
+    if loaded.settings.watches.is_empty() {
+        return Err(nothing_to_guard(&loaded).into());
+    }
+    guard(loaded.settings)
+}
+
+fn nothing_to_guard(loaded: &Loaded) -> LoadError {
+    let place = loaded.file.as_deref().map_or_else(|| "a configuration file".to_owned(), shown);
+    let what = format!(
+        "nothing to guard; name files or folders (jsonwarden run PATH…), or write a [[watch]] with name and paths into {place}"
+    );
+    LoadError::Wrong(vec![Problem { origin: Origin::Default, what }])
+}
+
+/// Hands the settings to the daemon, which ends when it is told to.
+fn guard(settings: Settings) -> Result<u8, Failure> {
+    let why = "the daemon is not yet connected".to_owned();
+    Err(Error::new("guarding with", settings.state_dir, Cause::Refused(why)).into())
+}

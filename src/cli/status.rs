@@ -1,0 +1,96 @@
+//! `status`: every guarded file, as the daemon sees it.
+
+use std::time::Duration;
+
+use clap::Args;
+use owo_colors::OwoColorize;
+use serde::Deserialize;
+
+use super::ask::{get, reachable};
+use super::{Ended, Failure, Session, say, table};
+use crate::clock::{self, Timestamp};
+use crate::error::{Cause, Error, Escaped};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// As one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the daemon lists its files.
+const FILES: &str = "/api/v1/files";
+
+/// One file, as far as the table needs it.
+#[derive(Debug, Deserialize)]
+struct File {
+    path: String,
+    state: String,
+    reason: Option<String>,
+    kind: Option<String>,
+    last_good: Option<LastGood>,
+    unrepairable: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LastGood {
+    version: u64,
+    /// RFC 3339.
+    time: String,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
+    let listen = session.load()?.settings.listen;
+    let answer = get(listen, FILES)?;
+    let files: Vec<File> = serde_json::from_slice(&answer).map_err(|error| {
+        let why = format!("what answers there is no jsonwarden: {error}");
+        Failure::Failed(Error::new("asking for", FILES, Cause::NoDaemon(why)))
+    })?;
+    if let Some(address) = listen {
+        say(format_args!("from the daemon at {}", reachable(address)));
+    }
+    if arguments.json {
+        session.out.write_all(&answer)?;
+        return Ok(0);
+    }
+    let now = clock::now();
+    let rows = files.iter().map(|file| row(file, now));
+    let heading = ["FILE", "STATE", "WHY", "LAST GOOD", "AGE", "REPAIRABLE"];
+    table::print(session.out, &heading, rows, |index, line| match files.get(index) {
+        Some(file) => painted(line, &file.state),
+        None => line,
+    })?;
+    Ok(0)
+}
+
+fn row(file: &File, now: Timestamp) -> Vec<String> {
+    let why: Vec<&str> = [&file.reason, &file.kind].into_iter().filter_map(|word| word.as_deref()).collect();
+    let last_good = file.last_good.as_ref();
+    let nothing = || "-".to_owned();
+    // Whoever listens at that address said this.
+    [
+        file.path.clone(),
+        file.state.clone(),
+        if why.is_empty() { nothing() } else { why.join(", ") },
+        last_good.map_or_else(nothing, |good| good.version.to_string()),
+        last_good.and_then(|good| age(good, now)).unwrap_or_else(nothing),
+        file.unrepairable.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}")),
+    ]
+    .iter()
+    .map(|cell| Escaped(cell.as_ref()).to_string())
+    .collect()
+}
+
+/// A clock that was set back since makes it no age at all.
+fn age(good: &LastGood, now: Timestamp) -> Option<String> {
+    let taken: Timestamp = good.time.parse().ok()?;
+    Some(table::age(Duration::try_from(now.duration_since(taken)).unwrap_or_default()))
+}
+
+fn painted(line: String, state: &str) -> String {
+    match state {
+        "healthy" => line,
+        "settling" | "repairing" | "unproven" => line.yellow().to_string(),
+        _ => line.red().to_string(),
+    }
+}

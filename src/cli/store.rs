@@ -1,0 +1,64 @@
+//! The state directory, read without a daemon.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Session, say, shown};
+use crate::backup::{Backups, Folder};
+use crate::config::resolved_by_name;
+use crate::disk::Disk;
+use crate::document::{DocumentId, Stored};
+use crate::error::{Cause, Error, Result};
+
+/// A document's versions, newest first, and the folder that they are in.
+pub(super) fn versions(path: &Path, session: &Session<'_>) -> std::result::Result<(Folder, Vec<Stored>), Failure> {
+    let state_dir = session.load()?.settings.state_dir;
+    let document = document(path, session)?;
+    let folder = backups(&session.disk, &state_dir)?.find(&document)?;
+    let none = || {
+        let why = format!("no version of it is stored in {}", shown(&state_dir));
+        Error::new("looking for", document.path(), Cause::Absent(why))
+    };
+    let folder = folder.ok_or_else(none)?;
+    let versions = folder.versions()?;
+    if versions.is_empty() {
+        return Err(none().into());
+    }
+    say(format_args!("from the state directory {}", shown(&state_dir)));
+    Ok((folder, versions))
+}
+
+fn backups(disk: &Disk, state_dir: &Path) -> Result<Backups> {
+    let absent = |error: Error| match error.io_kind() {
+        Some(ErrorKind::NotFound) => {
+            let why = "there is no such state directory; name the daemon's with --state-dir".to_owned();
+            Error::new("opening", state_dir, Cause::Absent(why))
+        }
+        _ => error,
+    };
+    let real = disk.canonical(state_dir).map_err(absent)?;
+    Ok(Backups::new(disk.clone(), disk.open_directory(&real)?))
+}
+
+/// The document that a path names, links resolved; it need not be there any more, nor its folder.
+fn document(path: &Path, session: &Session<'_>) -> Result<DocumentId> {
+    let path = session.surroundings.current_dir.join(path);
+    let no_file = || Error::new("looking for", &path, Cause::Usage("this names no file; name one".into()));
+    if let Some(real) = resolved(&session.disk, &path)? {
+        return Ok(DocumentId::new(real.parent().ok_or_else(no_file)?, real.file_name().ok_or_else(no_file)?));
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(no_file()) };
+    let folder = match resolved(&session.disk, folder)? {
+        Some(real) => real,
+        // Nothing is left on disk to ask.
+        None => resolved_by_name(folder),
+    };
+    Ok(DocumentId::new(&folder, name))
+}
+
+fn resolved(disk: &Disk, path: &Path) -> Result<Option<PathBuf>> {
+    match disk.canonical(path) {
+        Err(error) if matches!(error.io_kind(), Some(ErrorKind::NotFound | ErrorKind::NotADirectory)) => Ok(None),
+        result => result.map(Some),
+    }
+}

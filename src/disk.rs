@@ -7,6 +7,8 @@
 pub mod attributes;
 pub mod directory;
 pub mod lease;
+pub mod mounts;
+pub mod path;
 pub mod signature;
 
 use std::ffi::OsStr;

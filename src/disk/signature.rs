@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, statx};
 
 use super::directory::Directory;
 use crate::clock;
@@ -38,6 +39,11 @@ impl Signature {
     pub(super) fn of_name(directory: &Directory, name: &OsStr) -> rustix::io::Result<Self> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         statx(directory, name, flags, wanted()).map(|found| Self::new(&found))
+    }
+
+    pub(super) fn of_path(path: &Path) -> rustix::io::Result<Self> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        statx(CWD, path, flags, wanted()).map(|found| Self::new(&found))
     }
 
     pub(super) fn of_file(file: impl AsFd) -> rustix::io::Result<Self> {

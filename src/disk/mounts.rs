@@ -1,0 +1,106 @@
+//! Which file system a path lies on, known without touching it: a hung one keeps whoever touches it.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::Disk;
+
+/// What is mounted where, as /proc/self/mountinfo has it (proc_pid_mountinfo(5)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounts {
+    points: HashMap<PathBuf, Mount>,
+}
+
+/// One mounted file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// Its device number. Where nothing is known, all paths share the number 0.
+    pub device: u64,
+    /// May it be changed without this kernel noticing: by another host, or by a server of its own? Then there are no
+    /// events for such changes (inotify(7), "Limitations and caveats").
+    pub is_remote: bool,
+}
+
+impl Mounts {
+    /// What the path lies on, were no link in it.
+    #[must_use]
+    pub fn of(&self, path: &Path) -> Mount {
+        path.ancestors().find_map(|ancestor| self.points.get(ancestor)).copied().unwrap_or_default()
+    }
+
+    fn parse(text: &[u8]) -> Self {
+        Self { points: text.split(|byte| *byte == b'\n').filter_map(parse_line).collect() }
+    }
+}
+
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: the third field is the device, the
+/// fifth the mount point, and after the dash comes the type.
+fn parse_line(line: &[u8]) -> Option<(PathBuf, Mount)> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let (major, minor) = std::str::from_utf8(fields.nth(2)?).ok()?.split_once(':')?;
+    let point = unescape(fields.nth(1)?);
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    let device = rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?);
+    Some((point, Mount { device, is_remote: is_remote(kind) }))
+}
+
+/// Blanks and backslashes stand as three octal digits.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) if *first == b'\\' => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}
+
+/// `fuseblk` is a local disk with a driver outside the kernel: all its changes pass this kernel.
+fn is_remote(kind: &[u8]) -> bool {
+    let name = OsStr::from_bytes(kind);
+    kind == b"fuse"
+        || kind.starts_with(b"fuse.")
+        || ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "virtiofs", "glusterfs", "lustre", "ocfs2", "gfs2"]
+            .iter()
+            .any(|remote| name == *remote)
+}
+
+impl Disk {
+    /// What is mounted now. Without /proc nothing is known, and all paths count as one file system.
+    #[must_use]
+    pub fn mounts(&self) -> Mounts {
+        std::fs::read("/proc/self/mountinfo").map(|text| Mounts::parse(&text)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_lies_on_the_nearest_mount_above_it() {
+        let mounts = Mounts::parse(
+            b"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:50 / /mnt/a\\040b rw shared:1 - nfs4 host:/x rw\nnonsense\n",
+        );
+        assert_eq!(mounts.of(Path::new("/mnt/a")), Mount { device: rustix::fs::makedev(8, 1), is_remote: false });
+        let remote = Mount { device: rustix::fs::makedev(0, 50), is_remote: true };
+        assert_eq!(mounts.of(Path::new("/mnt/a b/c/d.json")), remote);
+        assert_eq!(Mounts::default().of(Path::new("/mnt")), Mount::default());
+    }
+
+    #[test]
+    fn this_machine_has_a_root() {
+        assert!(Disk::default().mounts().points.contains_key(Path::new("/")));
+    }
+}

@@ -13,6 +13,12 @@ mod text;
 mod dialect;
 mod cause;
 mod fault;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod judging;
 
 use crate::document::Dialect;
 use crate::verdict::{Fault, Kind, Verdict};

@@ -82,10 +82,16 @@ pub(super) fn encoding(all: &[u8]) -> String {
         [b'P', b'K', 3, 4, ..] => "it is a zip archive",
         [0x7f, b'E', b'L', b'F', ..] => "it is a program",
         _ if all.starts_with(b"SQLite format 3\0") => "it is an SQLite database",
+        _ if one_wrong_byte(all) => "one byte is not UTF-8: a flipped bit, or a letter in Latin-1",
         _ if !all.contains(&0) && latin_one(all) => "not UTF-8; it looks like Latin-1 or Windows-1252",
         _ => "binary data stands where text should",
     };
     format.into()
+}
+
+fn one_wrong_byte(all: &[u8]) -> bool {
+    let mut wrong = all.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty());
+    wrong.next().is_some_and(|chunk| chunk.invalid().len() == 1) && wrong.next().is_none()
 }
 
 /// Text but for single bytes above 0x9f with ASCII around them: how Latin-1 looks to UTF-8.

@@ -49,12 +49,12 @@ fn lines(body: &[u8]) -> Result<Shape, Stop> {
     let last = body.trim_ascii_end().len();
     let mut shape = None;
     let mut start = 0;
-    for line in body.split_inclusive(|byte| *byte == b'\n') {
+    for line in body.split(|byte| *byte == b'\n') {
         if !line.trim_ascii().is_empty() {
             let one = check::<Python>(line).map_err(|stop| in_line(stop, start, start + line.len() < last))?;
             shape = Some(if shape == Some(Shape::Scalar) { Shape::Scalar } else { one });
         }
-        start += line.len();
+        start += line.len() + 1;
     }
     shape.ok_or(Stop { offset: body.len(), ..Stop::END })
 }

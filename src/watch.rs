@@ -1,6 +1,25 @@
 //! The watch stage: the kernel's hints and the periodic sweep become observations.
 //!
 //! The sweep is the truth; hints only hasten it. Everything that a hint leads to, the next sweep would have found.
+//!
+//! Read in this order: [`territory`] (which files are guarded), [`resolve`] (where configured paths lead), [`folder`] (what
+//! is known of a folder, and what follows from a look), [`hints`] and [`source`] (what the kernel says), [`mount`] (what
+//! the threads share), [`look`] and [`sweeper`] (the thread of one mount), [`round`] and [`stall`] (when to sweep, who
+//! hangs), [`conductor`] (the task that keeps them together).
+
+mod conductor;
+mod folder;
+mod hints;
+mod look;
+mod mount;
+mod resolve;
+mod round;
+mod source;
+mod stall;
+mod sweeper;
+mod territory;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -15,6 +34,7 @@ use crate::disk::signature::Signature;
 use crate::document::DocumentId;
 use crate::event::Event;
 use crate::stage::{Fatal, Heartbeat, Latch};
+use conductor::Conductor;
 
 /// Something that was seen.
 #[derive(Clone, Debug)]
@@ -93,12 +113,18 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Watches until the drain, then drops both senders.
+    /// Watches until the drain, then drops both senders. A thread that hangs on a dead mount is left behind.
     ///
     /// # Errors
-    /// No thread can be started.
-    pub async fn run(mut self) -> Result<(), Fatal> {
-        let _ = self.drain.wait_for(|draining| *draining).await;
-        Ok(())
+    /// No thread can be started, a thread panicked, or nobody listens.
+    pub async fn run(self) -> Result<(), Fatal> {
+        let mut conductor = Conductor::new(self)?;
+        let result = conductor.conduct().await;
+        conductor.end();
+        result
     }
+}
+
+fn fatal(why: impl Into<String>) -> Fatal {
+    Fatal { stage: "watch", why: why.into() }
 }

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use crate::disk::attributes::Attributes;
 use crate::document::{Dialect, Mark, Version};
-use crate::line;
+use crate::line::{self, hex, unhex};
 
 /// What is known of a version beside its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,20 +66,6 @@ fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
         attributes,
     };
     Some((Version(number("version")?), remark))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    digits.len().is_multiple_of(2).then_some(())?;
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 /// The name of the file.

@@ -1,0 +1,158 @@
+//! Answers over HTTP: reads only, from memory, never with what is in a guarded file.
+//!
+//! Strangers may connect, so everything is bounded: header size and time, the time of a request, idle time, connections.
+//! When there are too many, the one that has waited longest for its header goes, so that half-open requests never keep a
+//! good client out.
+
+mod answer;
+mod connections;
+mod hosts;
+mod listing;
+mod probes;
+mod render;
+mod view;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use self::answer::Server;
+use self::connections::{Connections, Slot};
+pub use self::hosts::Hosts;
+pub use self::view::View;
+use crate::stage::{Fatal, Heartbeat};
+
+/// What strangers are allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the moment a connection could send a request to the end of its header. (hyper has one clock for both, so an
+    /// idle connection is closed after this time, too.)
+    pub header: Duration,
+    /// From the end of the header to the answer.
+    pub request: Duration,
+    /// A connection that neither sends nor takes anything.
+    pub idle: Duration,
+    /// At the end, answers that are under way get so long.
+    pub drain: Duration,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(5),
+            request: Duration::from_secs(10),
+            idle: Duration::from_secs(15),
+            drain: Duration::from_secs(1),
+            connections: 64,
+        }
+    }
+}
+
+const HEADERS_MAX: usize = 32;
+const HEADER_BYTES_MAX: usize = 8 << 10;
+
+/// hyper's least. What it reads at once; a request has no body.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// After a failed `accept` (no descriptor left), before the next one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers until `stop` is over; then what is under way gets the drain limit.
+///
+/// # Errors
+/// No thread is to be had for rendering.
+pub async fn run(
+    listener: TcpListener,
+    view: View,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+    heartbeat: Heartbeat,
+) -> Result<(), Fatal> {
+    let server = Server::new(view, limits.request)
+        .map_err(|error| Fatal { stage: heartbeat.stage(), why: format!("no thread for rendering: {error}") })?;
+    let (close, closing) = watch::channel(());
+    let (working, mut all_done) = mpsc::channel::<Infallible>(1);
+    let start = Start { server: Arc::new(server), limits, closing, working };
+    let connections = Arc::new(Connections::new(limits));
+    let mut tick = tokio::time::interval(Heartbeat::PERIOD);
+    let mut stop = pin!(stop);
+    loop {
+        heartbeat.beat();
+        tokio::select! {
+            () = &mut stop => break,
+            _ = tick.tick() => connections.end_the_stalled(Instant::now()),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => start.connection(stream, &connections),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop((listener, close, start));
+    // Done, or the time is up: what is still under way is cut off.
+    let _ = tokio::time::timeout(limits.drain, all_done.recv()).await;
+    connections.end_all();
+    Ok(())
+}
+
+/// What each connection is started with.
+struct Start {
+    server: Arc<Server>,
+    limits: Limits,
+    closing: watch::Receiver<()>,
+    working: mpsc::Sender<Infallible>,
+}
+
+impl Start {
+    /// Serves a connection in a task of its own, or drops it when all others are being answered.
+    fn connection(&self, stream: TcpStream, connections: &Arc<Connections>) {
+        let Some(slot) = connections.enter(Instant::now()) else { return };
+        let (server, limits) = (self.server.clone(), self.limits);
+        let (closing, working) = (self.closing.clone(), self.working.clone());
+        tokio::spawn(async move {
+            serve(stream, &server, limits, &slot, closing).await;
+            drop(working);
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, server: &Server, limits: Limits, slot: &Slot, mut closing: watch::Receiver<()>) {
+    let service = service_fn(async |request| {
+        slot.answering();
+        let response = server.respond(request).await;
+        slot.waiting();
+        Ok::<_, Infallible>(response)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // However a connection ends, it was the client's; there is nobody to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = slot.ended() => return,
+        _ = closing.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = slot.ended() => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "expose/tests.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+//! One request, one answer.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::{Body, Bytes};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::probes::{self, Probe};
+use super::render::{Page, Renderer};
+use super::view::View;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// What a path asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Live,
+    Ready,
+    Health,
+    Page(Page),
+    Nothing,
+}
+
+impl Route {
+    fn of(path: &str) -> Self {
+        match path {
+            "/livez" | "/health/live" => Self::Live,
+            "/readyz" | "/health/ready" => Self::Ready,
+            "/healthz" | "/health" => Self::Health,
+            "/metrics" => Self::Page(Page::Metrics),
+            "/api/v1/files" => Self::Page(Page::Files),
+            "/api/v1/incidents" => Self::Page(Page::Incidents),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Its label in `http_requests_total{handler}`; all of them are in [`crate::record::metrics::HANDLERS`].
+    fn label(self) -> &'static str {
+        match self {
+            Self::Live => "livez",
+            Self::Ready => "readyz",
+            Self::Health => "healthz",
+            Self::Page(Page::Metrics) => "metrics",
+            Self::Page(Page::Files) => "files",
+            Self::Page(Page::Incidents) => "incidents",
+            Self::Nothing => "other",
+        }
+    }
+
+    /// Probes and scrapers come under any name, and learn nothing that a stranger's page could use.
+    fn is_for_any_host(self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::Page(Page::Metrics))
+    }
+}
+
+/// What answers requests.
+pub(super) struct Server {
+    view: View,
+    renderer: Renderer,
+    limit: Duration,
+}
+
+impl Server {
+    /// A server that gives each answer up after `limit`.
+    pub(super) fn new(view: View, limit: Duration) -> io::Result<Self> {
+        Ok(Self { renderer: Renderer::start(view.clone())?, view, limit })
+    }
+
+    /// Answers a request, whatever it is.
+    pub(super) async fn respond<B: Body>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let began = Instant::now();
+        let route = Route::of(request.uri().path());
+        let response = match self.refusal(&request, route) {
+            Some(refusal) => refusal,
+            None => self.answer(route, is_verbose(request.uri().query())).await,
+        };
+        self.view.metrics.answered(route.label(), response.status().as_u16(), began.elapsed());
+        response
+    }
+
+    /// Why a request is not answered at all.
+    fn refusal<B: Body>(&self, request: &Request<B>, route: Route) -> Option<Response<Full<Bytes>>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
+        }
+        if !request.body().is_end_stream() {
+            return Some(refuse(StatusCode::PAYLOAD_TOO_LARGE, "a request has no body here\n"));
+        }
+        if !route.is_for_any_host() && !self.view.hosts.allow(request.uri(), request.headers()) {
+            let why = "that host name is not ours; hosts in the [http] table of the configuration can allow it\n";
+            return Some(refuse(StatusCode::MISDIRECTED_REQUEST, why));
+        }
+        None
+    }
+
+    async fn answer(&self, route: Route, verbose: bool) -> Response<Full<Bytes>> {
+        match route {
+            Route::Live => probed(probes::live(&self.view, verbose), TEXT),
+            Route::Ready => probed(probes::ready(&self.view, verbose), TEXT),
+            Route::Health => probed(probes::health(&self.view), JSON),
+            Route::Page(page) => self.page(page).await,
+            Route::Nothing => respond(StatusCode::NOT_FOUND, TEXT, "nothing here\n"),
+        }
+    }
+
+    async fn page(&self, page: Page) -> Response<Full<Bytes>> {
+        let content_type = if page == Page::Metrics { prometheus::TEXT_FORMAT } else { JSON };
+        match tokio::time::timeout(self.limit, self.renderer.page(page)).await {
+            Ok(Some(text)) => respond(StatusCode::OK, content_type, text),
+            Ok(None) | Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many ask at once\n"),
+        }
+    }
+}
+
+fn is_verbose(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|part| part == "verbose" || part.starts_with("verbose="))
+}
+
+fn probed(probe: Probe, content_type: &'static str) -> Response<Full<Bytes>> {
+    let code = if probe.well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    respond(code, content_type, probe.text)
+}
+
+/// Refuses a request, and closes the connection: what may follow is not read.
+fn refuse(code: StatusCode, why: &'static str) -> Response<Full<Bytes>> {
+    let mut response = respond(code, TEXT, why);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn respond(code: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

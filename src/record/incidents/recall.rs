@@ -1,0 +1,195 @@
+//! What `incidents.jsonl` remembers: where the numbers go on, which incidents and holds were open, which files were
+//! repaired lately. A line that is damaged or unknown is skipped; the rest still counts.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::FILE_NAME;
+use crate::clock::Timestamp;
+use crate::disk::directory::Directory;
+use crate::disk::{Disk, Opened};
+use crate::document::DocumentId;
+use crate::error::{Cause, Error, Result};
+use crate::event::IncidentId;
+use crate::line;
+use crate::record::recent::{self, Incident};
+use crate::verdict::{Kind, Reason};
+
+/// A line that is longer than this is none of ours.
+const LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Of so many documents and incidents is remembered what was open; a log with more of them has been tampered with.
+const REMEMBERED_MAX: usize = 200_000;
+
+/// So many moments of repair are remembered of a document: more than any breaker counts.
+const REPAIRS_MAX: usize = 64;
+
+/// What the incident log remembers.
+#[derive(Debug)]
+pub struct Recall {
+    /// The number of the next line.
+    pub next_seq: u64,
+    /// The number of the next incident.
+    pub next_incident: IncidentId,
+    /// Lines that were skipped because they are damaged.
+    pub rotten_lines: u64,
+    /// Does the file end in the middle of a line?
+    pub is_torn: bool,
+    /// Incidents that had not ended.
+    pub open: BTreeMap<DocumentId, IncidentId>,
+    /// Documents that were held.
+    pub held: BTreeMap<DocumentId, Hold>,
+    /// When documents were repaired, the newest last: breakers go on counting.
+    pub repairs: BTreeMap<DocumentId, Vec<Timestamp>>,
+    /// The newest incidents, the newest last.
+    pub recent: Vec<Incident>,
+}
+
+/// A hold that had not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Timestamp,
+    /// The incident that it belongs to.
+    pub incident: Option<IncidentId>,
+}
+
+impl Recall {
+    fn nothing() -> Self {
+        Self {
+            next_seq: 1,
+            next_incident: IncidentId(1),
+            rotten_lines: 0,
+            is_torn: false,
+            open: BTreeMap::new(),
+            held: BTreeMap::new(),
+            repairs: BTreeMap::new(),
+            recent: Vec::new(),
+        }
+    }
+
+    /// Reads the log from its beginning, a chunk at a time; no log is an empty one.
+    pub(super) fn read(disk: &Disk, state_dir: &Directory) -> Result<Self> {
+        let path = state_dir.path().join(FILE_NAME);
+        let file = match disk.open(state_dir, OsStr::new(FILE_NAME))? {
+            Opened::Missing => return Ok(Self::nothing()),
+            Opened::Other(found) => {
+                let why = format!("a {} stands there; move it away", found.file_type());
+                return Err(Error::new("reading", path, Cause::Refused(why)));
+            }
+            Opened::File(file, _) => file,
+        };
+        let mut recall = Self::nothing();
+        let mut rest = Vec::new();
+        disk.read_chunks(&file, &path, |chunk| {
+            rest.extend_from_slice(chunk);
+            recall.take_lines(&mut rest);
+        })?;
+        recall.is_torn = !rest.is_empty();
+        recall.rotten_lines += u64::from(recall.is_torn);
+        Ok(recall)
+    }
+
+    /// Takes the whole lines from the front of `text`; what is too long to be a line is cut short, so that it is bounded
+    /// and its checksum fails.
+    fn take_lines(&mut self, text: &mut Vec<u8>) {
+        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        for line in text[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            self.take_line(line);
+        }
+        text.drain(..end);
+        text.truncate(LINE_BYTES_MAX);
+    }
+
+    fn take_line(&mut self, text: &[u8]) {
+        let members = std::str::from_utf8(text).ok().and_then(line::open);
+        match members {
+            Some(members) if self.take(&members).is_some() => {}
+            _ => self.rotten_lines += 1,
+        }
+    }
+
+    /// Takes one fact; `None`: it lacks what every line has.
+    fn take(&mut self, members: &Map<String, Value>) -> Option<()> {
+        let seq = members.get("seq")?.as_u64()?;
+        let at: Timestamp = members.get("time")?.as_str()?.parse().ok()?;
+        let name = members.get("event")?.as_str()?;
+        if seq < self.next_seq {
+            return Some(());
+        }
+        self.next_seq = seq.saturating_add(1);
+        let incident = members.get("incident").and_then(Value::as_u64).map(IncidentId);
+        if let Some(incident) = incident {
+            self.next_incident = self.next_incident.max(IncidentId(incident.0.saturating_add(1)));
+        }
+        if let Some(document) = document(members) {
+            self.remember(name, at, document, incident, members);
+        }
+        Some(())
+    }
+
+    fn remember(
+        &mut self,
+        name: &str,
+        at: Timestamp,
+        document: DocumentId,
+        incident: Option<IncidentId>,
+        members: &Map<String, Value>,
+    ) {
+        match (name, incident) {
+            ("corrupted", Some(id)) => self.begin(at, document, id, members),
+            ("repaired", Some(id)) => {
+                self.end(at, &document, id, "repaired");
+                let repairs = self.repairs.entry(document).or_default();
+                if repairs.len() >= REPAIRS_MAX {
+                    repairs.remove(0);
+                }
+                repairs.push(at);
+            }
+            ("recovered", Some(id)) => self.end(at, &document, id, "recovered"),
+            ("held", incident) if self.held.len() < REMEMBERED_MAX => {
+                if let Some(reason) = members.get("reason").and_then(Value::as_str).and_then(Reason::from_label) {
+                    self.held.insert(document, Hold { reason, since: at, incident });
+                }
+            }
+            ("released", _) => drop(self.held.remove(&document)),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp, document: DocumentId, id: IncidentId, members: &Map<String, Value>) {
+        let Some(kind) = members.get("kind").and_then(Value::as_str).and_then(Kind::from_label) else { return };
+        if self.open.len() < REMEMBERED_MAX {
+            self.open.insert(document.clone(), id);
+        }
+        if self.recent.len() >= 2 * recent::INCIDENTS_MAX {
+            self.recent.drain(..recent::INCIDENTS_MAX);
+        }
+        let watch = members.get("watch").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.recent.push(Incident { id, document, watch, kind, began: at, ended: None });
+    }
+
+    fn end(&mut self, at: Timestamp, document: &DocumentId, id: IncidentId, outcome: &'static str) {
+        self.open.remove(document);
+        self.held.remove(document);
+        if let Some(incident) = self.recent.iter_mut().rev().find(|incident| incident.id == id) {
+            incident.ended = Some((at, outcome));
+        }
+    }
+}
+
+/// The document that a line is about.
+fn document(members: &Map<String, Value>) -> Option<DocumentId> {
+    let path = match members.get("path_bytes") {
+        Some(bytes) => PathBuf::from(OsString::from_vec(line::unhex(bytes.as_str()?)?)),
+        None => PathBuf::from(members.get("path")?.as_str()?),
+    };
+    let directory = path.parent().filter(|directory| directory.is_absolute())?;
+    Some(DocumentId::new(directory, path.file_name()?))
+}

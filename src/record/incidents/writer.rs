@@ -1,0 +1,108 @@
+//! The thread that writes `incidents.jsonl`.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::FILE_NAME;
+use super::queue::{Batch, Queue};
+use crate::disk::directory::Directory;
+use crate::disk::{Disk, Durable};
+use crate::error::{Error, Result};
+use crate::health::{Check, Health, Level};
+
+/// A failed write is tried again after this, and after twice as long each time it fails again,
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+pub(super) struct Writer {
+    disk: Disk,
+    state_dir: Directory,
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+    /// Does the file end in the middle of a line? Then a newline comes first, so that the torn one spoils no other.
+    is_torn: bool,
+    /// Is the file's name known to be durable?
+    name_is_durable: bool,
+    is_failing: bool,
+    /// Lines that were dropped, in all.
+    dropped: u64,
+}
+
+impl Writer {
+    pub(super) fn new(disk: Disk, state_dir: Directory, queue: Arc<Queue>, health: Arc<Health>, is_torn: bool) -> Self {
+        Self { disk, state_dir, queue, health, is_torn, name_is_durable: false, is_failing: false, dropped: 0 }
+    }
+
+    /// Writes until the queue is closed.
+    pub(super) fn run(mut self) {
+        while let Some(batch) = self.queue.take() {
+            self.dropped += batch.dropped;
+            if batch.dropped > 0 {
+                let dropped = batch.dropped;
+                tracing::error!(event = "record_dropped", "{dropped} lines of {FILE_NAME} were dropped");
+            }
+            if !self.write_at_last(&batch) {
+                return;
+            }
+        }
+    }
+
+    /// Tries until it is written; `false`: the queue was closed and the last try failed, too.
+    fn write_at_last(&mut self, batch: &Batch) -> bool {
+        let mut pause = PAUSE;
+        let mut goes_on = true;
+        loop {
+            self.queue.writing(true);
+            let written = self.write(&batch.text);
+            self.queue.writing(false);
+            match written {
+                Ok(()) => {
+                    self.tell_success();
+                    return true;
+                }
+                Err(error) => self.tell_failure(&error, batch.lines),
+            }
+            if !goes_on {
+                return false;
+            }
+            goes_on = self.queue.pause(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// One write and one sync. After a failure nobody knows how much of it reached the disk, so all of it is written again:
+    /// readers skip a line whose number they have seen.
+    fn write(&mut self, text: &str) -> Result<()> {
+        let name = OsStr::new(FILE_NAME);
+        let whole = if self.is_torn { format!("\n{text}") } else { text.to_owned() };
+        self.is_torn = true;
+        self.disk.append(&self.state_dir, name, whole.as_bytes(), Durable::Now)?;
+        self.is_torn = false;
+        if !self.name_is_durable {
+            self.disk.sync_directory(&self.state_dir)?;
+            self.name_is_durable = true;
+        }
+        Ok(())
+    }
+
+    fn tell_failure(&mut self, error: &Error, lines: usize) {
+        let waiting = self.queue.len() + lines;
+        let detail = format!("{error} ({waiting} lines wait, {} were dropped)", self.dropped);
+        self.health.set(Check::Record, Level::Degraded, detail);
+        if !self.is_failing {
+            self.is_failing = true;
+            tracing::error!(event = "record_failed", "incidents cannot be written down, for now: {error}");
+        }
+    }
+
+    fn tell_success(&mut self) {
+        self.health.clear(Check::Record);
+        if self.is_failing {
+            self.is_failing = false;
+            tracing::info!(event = "record_back", "incidents are written down again");
+        }
+    }
+}

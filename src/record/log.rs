@@ -1,0 +1,68 @@
+//! The log, on stderr: text for people on a terminal, a JSON object a line otherwise.
+
+mod outlet;
+mod text;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use self::text::Text;
+use crate::config::{Log, LogFormat};
+use crate::error::{Cause, Error, Result};
+use crate::health::Health;
+
+pub use self::outlet::Outlet;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text { coloured: bool },
+    Json,
+}
+
+/// Sets up the log of the whole program, on stderr. Keep the outlet, to flush it at the end.
+///
+/// # Errors
+/// `Usage` when the level is no filter directive; else no thread is to be had, or a log was set up before.
+pub fn init(log: &Log, health: Arc<Health>) -> Result<Outlet> {
+    let failed = |cause: Cause| Error::new("setting up the log on", "stderr", cause);
+    let outlet = Outlet::new(std::io::stderr(), health).map_err(|error| failed(error.into()))?;
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let form = form(log.format, std::io::stderr().is_terminal(), no_colour);
+    let subscriber = subscriber(log, form, outlet.clone())?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|error| failed(Cause::Refused(error.to_string())))?;
+    Ok(outlet)
+}
+
+/// What suits the place that the lines go to.
+fn form(format: LogFormat, terminal: bool, no_colour: bool) -> Form {
+    match format {
+        LogFormat::Text => Form::Text { coloured: terminal && !no_colour },
+        LogFormat::Auto if terminal => Form::Text { coloured: !no_colour },
+        LogFormat::Auto | LogFormat::Json => Form::Json,
+    }
+}
+
+fn subscriber(log: &Log, form: Form, outlet: Outlet) -> Result<impl Subscriber + Send + Sync + use<>> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+        let why = format!("{error}; try \"info\" or \"debug\"");
+        Error::new("reading the log level", &log.level, Cause::Usage(why))
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(outlet).log_internal_errors(false);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
+        Form::Text { coloured } => Box::new(lines.with_ansi(coloured).event_format(Text { coloured })),
+        Form::Json => {
+            let plain = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            Box::new(plain.with_target(false))
+        }
+    };
+    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)))
+}
+
+#[cfg(test)]
+#[path = "log/tests.rs"]
+mod tests;

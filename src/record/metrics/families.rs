@@ -1,0 +1,143 @@
+//! Every family of series, with its help text and its labels.
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::verdict::Kind;
+
+/// Seconds: from a bare repair (0.4 ms) to the promise (30 s) and beyond.
+const BUCKETS: [f64; 14] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0];
+
+/// The labels of the verdicts, in `validations_total{result}`.
+const RESULTS: [&str; 5] = ["valid", "corrupt", "suspicious", "told", "unreadable"];
+
+/// The families, each named as in the contract, without the prefix and the unit.
+pub(super) struct Families {
+    pub(super) build_info: IntGaugeVec,
+    pub(super) files: IntGaugeVec,
+    pub(super) files_without_backup: IntGaugeVec,
+    pub(super) files_unrepairable: IntGaugeVec,
+    pub(super) file_valid: IntGaugeVec,
+    pub(super) validations: IntCounterVec,
+    pub(super) corruptions: IntCounterVec,
+    pub(super) restores: IntCounterVec,
+    pub(super) incidents_open: IntGaugeVec,
+    pub(super) breakers_open: IntGaugeVec,
+    pub(super) detection_duration: Histogram,
+    pub(super) restore_duration: Histogram,
+    pub(super) repair_duration: Histogram,
+    pub(super) validation_duration: Histogram,
+    pub(super) sweep_duration: Histogram,
+    pub(super) http_request_duration: Histogram,
+    pub(super) last_sweep: Gauge,
+    pub(super) event_source_up: IntGaugeVec,
+    pub(super) event_overflows: IntCounter,
+    pub(super) backups: IntCounterVec,
+    pub(super) backups_pruned: IntCounterVec,
+    pub(super) backup_files: IntGaugeVec,
+    pub(super) backup_bytes: IntGaugeVec,
+    pub(super) rot: IntCounterVec,
+    pub(super) quarantined: IntCounterVec,
+    pub(super) quarantine_bytes: IntGaugeVec,
+    pub(super) state_dir_avail: IntGauge,
+    pub(super) health_check_ok: IntGaugeVec,
+    pub(super) http_requests: IntCounterVec,
+}
+
+impl Families {
+    /// Makes and registers them all, and the process collector.
+    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+        to.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self {
+            build_info: gauges(to, "build_info", "What was built: always 1.", &["version", "revision"])?,
+            files: gauges(to, "files", "Guarded files by state.", &["watch", "state"])?,
+            files_without_backup: by_watch(to, "files_without_backup", "Files whose good content is in no backup.")?,
+            files_unrepairable: by_watch(to, "files_unrepairable", "Files that could not be repaired where they are.")?,
+            file_valid: gauges(to, "file_valid", "1 while the file is there and valid.", &["watch", "path"])?,
+            validations: counters(to, "validations_total", "Files judged, by result.", &["watch", "result"])?,
+            corruptions: counters(to, "corruptions_total", "Damage that was believed, by kind.", &["watch", "kind"])?,
+            restores: counters(to, "restores_total", "Repairs that ended, by outcome.", &["watch", "outcome"])?,
+            incidents_open: by_watch(to, "incidents_open", "Files with an incident that has not ended.")?,
+            breakers_open: by_watch(to, "breakers_open", "Files held because they were repaired too often.")?,
+            detection_duration: seconds(to, "detection_duration_seconds", "From the file's ctime to damage believed.")?,
+            restore_duration: seconds(to, "restore_duration_seconds", "From damage believed to good bytes in place.")?,
+            repair_duration: seconds(to, "repair_duration_seconds", "From the file's ctime to good bytes in place.")?,
+            validation_duration: seconds(to, "validation_duration_seconds", "Judging one file.")?,
+            sweep_duration: seconds(to, "sweep_duration_seconds", "Looking at all files once.")?,
+            http_request_duration: seconds(to, "http_request_duration_seconds", "Answering one request.")?,
+            last_sweep: moment(to, "last_sweep_timestamp_seconds", "When all files were looked at last.")?,
+            event_source_up: by_watch(to, "event_source_up", "1 while the kernel tells when the files change.")?,
+            event_overflows: counter(to, "event_overflows_total", "Times the kernel dropped events.")?,
+            backups: counters(to, "backups_total", "Versions to be stored, by outcome.", &["watch", "outcome"])?,
+            backups_pruned: counters(to, "backups_pruned_total", "Old versions removed.", &["watch", "reason"])?,
+            backup_files: by_watch(to, "backup_files", "Stored versions.")?,
+            backup_bytes: by_watch(to, "backup_bytes", "Bytes in stored versions.")?,
+            rot: counters(to, "rot_total", "Stored versions that failed their digest.", &["watch"])?,
+            quarantined: counters(to, "quarantined_total", "Replaced versions kept in quarantine.", &["watch"])?,
+            quarantine_bytes: by_watch(to, "quarantine_bytes", "Bytes in quarantine.")?,
+            state_dir_avail: gauge(to, "state_dir_avail_bytes", "Room left for the state directory.")?,
+            health_check_ok: gauges(to, "health_check_ok", "1 while the check is healthy.", &["check"])?,
+            http_requests: counters(to, "http_requests_total", "Requests answered.", &["handler", "code"])?,
+        })
+    }
+
+    /// Makes every series of one watch whose labels are a closed set.
+    pub(super) fn begin_watch_at_zero(&self, watch: &str) -> Result<(), prometheus::Error> {
+        let events: [(&IntCounterVec, Vec<&str>); 5] = [
+            (&self.validations, RESULTS.to_vec()),
+            (&self.corruptions, Kind::CORRUPT.map(Kind::label).to_vec()),
+            (&self.restores, vec!["repaired", "failed", "yielded"]),
+            (&self.backups, vec!["stored", "failed"]),
+            (&self.backups_pruned, vec!["keep_last"]),
+        ];
+        for (family, values) in events {
+            for value in values {
+                family.get_metric_with_label_values(&[watch, value])?;
+            }
+        }
+        for family in [&self.rot, &self.quarantined] {
+            family.get_metric_with_label_values(&[watch])?;
+        }
+        self.event_source_up.get_metric_with_label_values(&[watch])?.set(1);
+        Ok(())
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("jsonwarden")
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    registered(registry, IntGaugeVec::new(options(name, help), labels)?)
+}
+
+fn by_watch(registry: &Registry, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
+    gauges(registry, name, help, &["watch"])
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    registered(registry, IntGauge::with_opts(options(name, help))?)
+}
+
+fn moment(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    registered(registry, Gauge::with_opts(options(name, help))?)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    registered(registry, IntCounterVec::new(options(name, help), labels)?)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    registered(registry, IntCounter::with_opts(options(name, help))?)
+}
+
+fn seconds(registry: &Registry, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+    let options = HistogramOpts { common_opts: options(name, help), buckets: BUCKETS.to_vec() };
+    registered(registry, Histogram::with_opts(options)?)
+}

@@ -1,0 +1,110 @@
+//! The gauges that say how things stand, counted anew from the status at each scrape: nothing can drift.
+
+use std::collections::HashMap;
+
+use prometheus::IntGaugeVec;
+
+use super::Metrics;
+use crate::event::{FileStatus, Status};
+use crate::health::{Level, Standing};
+use crate::verdict::{Reason, State};
+
+/// Beyond so many files with a series of their own the rest share one, so that a folder cannot flood Prometheus.
+const FILE_SERIES_MAX: usize = 1_000;
+
+/// What is added up for one label of a watch.
+#[derive(Default)]
+struct Totals {
+    by_state: [i64; State::ALL.len()],
+    without_backup: i64,
+    unrepairable: i64,
+    incidents: i64,
+    breakers: i64,
+    backup_files: u64,
+    backup_bytes: u64,
+    quarantine_bytes: u64,
+}
+
+impl Totals {
+    fn add(&mut self, file: &FileStatus) {
+        self.by_state[file.state as usize] += 1;
+        self.without_backup += i64::from(!has_backup(file));
+        self.unrepairable += i64::from(file.unrepairable.is_some());
+        self.incidents += i64::from(file.incident.is_some());
+        self.breakers += i64::from(file.state == State::Held && file.reason == Some(Reason::Breaker));
+        self.backup_files += file.stock.versions;
+        self.backup_bytes += file.stock.version_bytes;
+        self.quarantine_bytes += file.stock.quarantine_bytes;
+    }
+}
+
+impl Metrics {
+    /// Sets every such gauge.
+    pub(super) fn stand(&self, status: &Status, health: &[(&'static str, Standing)]) {
+        self.stand_watches(status);
+        self.stand_files(status);
+        for (check, standing) in health {
+            set(&self.families.health_check_ok, &[check], i64::from(standing.level == Level::Healthy));
+        }
+    }
+
+    fn stand_watches(&self, status: &Status) {
+        let mut totals: HashMap<&str, Totals> = HashMap::new();
+        for watch in self.labels.values() {
+            totals.entry(&watch.label).or_default();
+        }
+        for file in status.files.iter() {
+            totals.entry(self.label(&file.subject.watch)).or_default().add(file);
+        }
+        for (watch, totals) in totals {
+            self.stand_watch(watch, &totals);
+        }
+    }
+
+    fn stand_watch(&self, watch: &str, totals: &Totals) {
+        for state in State::ALL {
+            set(&self.families.files, &[watch, state.label()], totals.by_state[*state as usize]);
+        }
+        set(&self.families.files_without_backup, &[watch], totals.without_backup);
+        set(&self.families.files_unrepairable, &[watch], totals.unrepairable);
+        set(&self.families.incidents_open, &[watch], totals.incidents);
+        set(&self.families.breakers_open, &[watch], totals.breakers);
+        set(&self.families.backup_files, &[watch], totals.backup_files.try_into().unwrap_or(i64::MAX));
+        set(&self.families.backup_bytes, &[watch], totals.backup_bytes.try_into().unwrap_or(i64::MAX));
+        set(&self.families.quarantine_bytes, &[watch], totals.quarantine_bytes.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// One series a file, where the watch asks for it. A file that is gone loses its series.
+    fn stand_files(&self, status: &Status) {
+        self.families.file_valid.reset();
+        let wanted = |file: &&FileStatus| self.labels.get(&file.subject.watch).is_some_and(|watch| watch.per_file);
+        let mut rest: HashMap<&str, bool> = HashMap::new();
+        for (number, file) in status.files.iter().filter(wanted).enumerate() {
+            let watch = self.label(&file.subject.watch);
+            if number < FILE_SERIES_MAX {
+                let path = file.subject.document.to_string();
+                set(&self.families.file_valid, &[watch, &path], is_valid(file).into());
+            } else {
+                *rest.entry(watch).or_insert(true) &= is_valid(file);
+            }
+        }
+        for (watch, all_valid) in rest {
+            set(&self.families.file_valid, &[watch, super::OTHER], all_valid.into());
+        }
+    }
+}
+
+/// Could what is good of this file be had from a backup?
+fn has_backup(file: &FileStatus) -> bool {
+    file.last_good.is_some() && (file.backed_up || file.state != State::Healthy)
+}
+
+fn is_valid(file: &FileStatus) -> bool {
+    file.kind.is_none() && !matches!(file.state, State::Unproven | State::Missing | State::Unreadable)
+}
+
+fn set(family: &IntGaugeVec, labels: &[&str], value: i64) {
+    if let Ok(gauge) = family.get_metric_with_label_values(labels) {
+        gauge.set(value);
+    }
+}

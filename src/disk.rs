@@ -7,6 +7,7 @@
 pub mod attributes;
 pub mod directory;
 pub mod lease;
+mod log_file;
 pub mod mounts;
 pub mod path;
 pub mod signature;
@@ -183,6 +184,18 @@ impl Disk {
             rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(mode)).map_err(io::Error::from)
         });
         opened.map(File::from).map_err(|error| Error::new("creating", directory.path().join(name), error))
+    }
+
+    /// Opens a file for reading and writing, and makes it, mode 0600, if it is not there.
+    ///
+    /// # Errors
+    /// Permission was denied, the folder cannot be written, or the disk is full.
+    pub fn open_or_create(&self, directory: &Directory, name: &OsStr) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = self.step(Step::Create).and_then(|()| {
+            rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)
+        });
+        opened.map(File::from).map_err(|error| Error::new("opening", directory.path().join(name), error))
     }
 
     /// Writes all the bytes of a new file; room is reserved first, so a full disk shows before anything is written.

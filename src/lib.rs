@@ -43,8 +43,16 @@ pub mod event;
 #[cfg(feature = "daemon")]
 pub mod stage;
 #[cfg(feature = "daemon")]
+pub mod health;
+#[cfg(feature = "daemon")]
 pub mod watch;
 #[cfg(feature = "daemon")]
 pub mod recover;
+#[cfg(feature = "daemon")]
+pub mod record;
+#[cfg(feature = "daemon")]
+pub mod expose;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod cli;

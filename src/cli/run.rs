@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Ended, Failure, Session, shown};
+use super::{Ended, Session, shown};
 use crate::config::{LoadError, Loaded, Origin, Problem, Settings};
-use crate::error::{Cause, Error};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,7 +28,7 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     if loaded.settings.watches.is_empty() {
         return Err(nothing_to_guard(&loaded).into());
     }
-    guard(loaded.settings)
+    Ok(guard(loaded.settings))
 }
 
 fn nothing_to_guard(loaded: &Loaded) -> LoadError {
@@ -40,8 +39,7 @@ fn nothing_to_guard(loaded: &Loaded) -> LoadError {
     LoadError::Wrong(vec![Problem { origin: Origin::Default, what }])
 }
 
-/// Hands the settings to the daemon, which ends when it is told to.
-fn guard(settings: Settings) -> Result<u8, Failure> {
-    let why = "the daemon is not yet connected".to_owned();
-    Err(Error::new("guarding with", settings.state_dir, Cause::Refused(why)).into())
+/// Hands the settings to the daemon, which guards until it is told to end, and has said in its log why it could not.
+fn guard(settings: Settings) -> u8 {
+    u8::from(crate::daemon::run(settings).is_err())
 }

@@ -80,6 +80,27 @@ impl Disk {
         }
     }
 
+    /// Opens a folder by its absolute path, links resolved, and makes what is missing of it, mode 0700.
+    ///
+    /// # Errors
+    /// As [`Disk::open_directory`], or the disk is full or read-only.
+    pub fn make_directory_at(&self, path: &Path) -> Result<Directory> {
+        let mut missing = Vec::new();
+        let mut there = path;
+        let real = loop {
+            match (self.canonical(there), there.parent(), there.file_name()) {
+                (Ok(real), ..) => break real,
+                (Err(error), Some(parent), Some(name)) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
+                    missing.push(name);
+                    there = parent;
+                }
+                (Err(error), ..) => return Err(error),
+            }
+        };
+        missing.reverse();
+        self.make_below(&self.open_directory(&real)?, &missing, Durable::Now)
+    }
+
     /// Opens a folder inside another, which may be several levels down.
     ///
     /// # Errors

@@ -97,6 +97,7 @@ impl Stage {
             hosts: Vec::new(),
             min_free: Share::Percent(5.0),
             watches: watches.into_iter().map(Arc::new).collect(),
+            left_out: Vec::new(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (observations_in, observations) = mpsc::channel(room);

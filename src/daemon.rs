@@ -1,0 +1,195 @@
+//! The wiring: stages, the channels between them, signals, the drain. Crash-only: a stage that ends before the drain ends
+//! the daemon, systemd starts it anew, and the first sweep finds the truth on disk.
+
+mod signals;
+mod state_dir;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::config::Settings;
+use crate::disk::Disk;
+use crate::error::{Cause, Error, Result};
+use crate::event::{Event, Fact, Status};
+use crate::expose::{self, Hosts, Limits, View};
+use crate::health::{Check, Health, Level};
+use crate::record::incidents::Incidents;
+use crate::record::metrics::Metrics;
+use crate::record::recent::Recent;
+use crate::record::{self, Recorder, log};
+use crate::recover::{self, Recovering};
+use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::watch::Watching;
+use state_dir::StateDir;
+
+/// Workers of the runtime. The stages wait for channels and timers; files are read on threads of their own.
+const WORKERS: usize = 2;
+
+/// Observations that may wait for the recover stage; the sweep waits when there are more.
+const OBSERVATIONS: usize = 1024;
+
+/// Events that may wait for the record stage; whoever says more waits.
+const EVENTS: usize = 1024;
+
+/// From the first signal to the end, whatever hangs.
+const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
+
+/// Guards until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It cannot start (the state directory, the listener), or a stage ended by itself.
+pub fn run(settings: Settings) -> Result<()> {
+    let health = Arc::new(Health::new());
+    let outlet = log::init(&settings.log, Arc::clone(&health))?;
+    let ended = guard(settings, health);
+    if let Err(error) = &ended {
+        tracing::error!(event = "fatal", "{error}");
+    }
+    outlet.flush(Duration::from_secs(1));
+    ended
+}
+
+fn guard(settings: Settings, health: Arc<Health>) -> Result<()> {
+    let disk = Disk::default();
+    let state_dir = StateDir::open(&disk, &settings.state_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new("starting", "the runtime", error))?;
+    let ended = runtime.block_on(stages(Arc::new(settings), disk, &state_dir, health));
+    // Dropping a runtime waits for threads that may hang on a dead disk.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, health: Arc<Health>) -> Result<()> {
+    let (drain, drained) = watch::channel(false);
+    signals::listen(drain)?;
+    let listener = listen(settings.listen).await?;
+    for problem in &settings.left_out {
+        tracing::error!(event = "config_fragment_left_out", "{problem} (the whole file is left out)");
+        health.set(Check::Config, Level::Degraded, format!("left out: {problem}"));
+    }
+    let (journal, recall) = Incidents::open(disk.clone(), state_dir.directory.duplicate()?, Arc::clone(&health))?;
+    let revision = option_env!("JSONWARDEN_REVISION").unwrap_or("unknown");
+    let metrics = Metrics::new(&settings.watches, env!("CARGO_PKG_VERSION"), revision)
+        .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))?;
+    let metrics = Arc::new(metrics);
+    let recent = Arc::new(Recent::new(recall.recent));
+
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (observation_sender, observations) = mpsc::channel(OBSERVATIONS);
+    let (status_sender, status) = watch::channel(Arc::new(Status::default()));
+    let (placed, is_placed) = Latch::new("watches");
+    let (judged, is_judged) = Latch::new("first_sweep");
+    let beats = ["watch", "recover", "record", "expose"].map(Heartbeat::new);
+    let [watch_beat, recover_beat, record_beat, expose_beat] = beats.clone();
+
+    let watching = Watching {
+        settings: Arc::clone(&settings),
+        disk: disk.clone(),
+        observations: observation_sender,
+        events: event_sender.clone(),
+        drain: drained.clone(),
+        placed,
+        heartbeat: watch_beat,
+        hints: true,
+    };
+    let ends = Recovering {
+        observations,
+        events: event_sender.clone(),
+        status: status_sender,
+        judged,
+        heartbeat: recover_beat,
+        next_incident: recall.next_incident,
+    };
+    let recorder = Recorder::new(Arc::clone(&metrics), journal, Arc::clone(&recent), Arc::clone(&health));
+    let draining = Arc::new(AtomicBool::new(false));
+    let hosts = Hosts::new(&settings.hosts);
+    let heartbeats = beats.into_iter().filter(|beat| listener.is_some() || beat.stage() != "expose").collect();
+    let latches = vec![is_placed, is_judged];
+    let view = View { status, metrics, recent, health, heartbeats, latches, draining: Arc::clone(&draining), hosts };
+
+    let mut running: Running = JoinSet::new();
+    running.spawn(async { ("watch", watching.run().await) });
+    let state_dir = state_dir.directory.duplicate()?;
+    running.spawn(async move { ("recover", recover::run(settings, disk, &state_dir, ends).await) });
+    let (recording, over) = watch::channel(());
+    running.spawn(async move {
+        record::run(events, recorder, record_beat).await;
+        drop(recording);
+        ("record", Ok(()))
+    });
+    if let Some(listener) = listener {
+        running.spawn(async move {
+            let ended = expose::run(listener, view, Limits::default(), closed(over), expose_beat).await;
+            ("expose", ended)
+        });
+    }
+    supervise(running, drained, event_sender, &draining).await
+}
+
+/// The stages that run, each with its name and how it ended.
+type Running = JoinSet<(&'static str, std::result::Result<(), Fatal>)>;
+
+/// HTTP goes last, so that it says "draining" to the end: when the record stage, the last of the others, is over.
+async fn closed(mut over: watch::Receiver<()>) {
+    while over.changed().await.is_ok() {}
+}
+
+/// Waits for the drain, and then for the stages to end in their order. A stage that ends before is fatal.
+async fn supervise(
+    mut running: Running,
+    mut drained: watch::Receiver<bool>,
+    events: mpsc::Sender<Event>,
+    draining: &AtomicBool,
+) -> Result<()> {
+    tokio::select! {
+        ended = running.join_next() => {
+            let why = match ended {
+                Some(Ok((_, Err(fatal)))) => fatal.to_string(),
+                Some(Ok((stage, Ok(())))) => format!("{stage} ended before it was asked to"),
+                Some(Err(error)) => format!("a stage panicked: {error}"),
+                None => "nothing runs".to_owned(),
+            };
+            return Err(Error::new("guarding", "the stages", Cause::Damaged(why)));
+        }
+        _ = drained.wait_for(|drain| *drain) => {}
+    }
+    draining.store(true, Ordering::Relaxed);
+    // When the record stage is behind, the word is not worth the wait.
+    let _ = events.try_send(Event { at: clock::now(), fact: Fact::Draining });
+    drop(events);
+    let all = async {
+        while let Some(ended) = running.join_next().await {
+            if let Ok((stage, Err(error))) = ended {
+                tracing::error!(event = "fatal", stage, "{error}");
+            }
+        }
+    };
+    if tokio::time::timeout(DRAIN_LIMIT, all).await.is_err() {
+        tracing::warn!(event = "drain_cut_short", "not everything ended in time; nothing is lost by that");
+    }
+    Ok(())
+}
+
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let failed = |error: std::io::Error| {
+        let why = format!("{error}; choose another address with --listen, or \"\" for none");
+        Error::new("listening on", address.to_string(), Cause::Refused(why))
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(event = "listening", address = %address, "probes and metrics at http://{address}/");
+    Ok(Some(listener))
+}

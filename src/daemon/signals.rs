@@ -1,0 +1,37 @@
+//! Signals: the first SIGTERM or SIGINT drains, the second leaves at once.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+
+/// Waits for signals on a thread of its own: a runtime that is stuck still hears them.
+///
+/// # Errors
+/// The system refuses a handler or a thread.
+pub(super) fn listen(drain: watch::Sender<bool>) -> Result<()> {
+    let failed = |error| Error::new("listening for signals", "signal(7)", error);
+    let asked_before = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // In this order: the first signal sets the flag, the second finds it set.
+        flag::register_conditional_shutdown(signal, 0, Arc::clone(&asked_before)).map_err(failed)?;
+        flag::register(signal, Arc::clone(&asked_before)).map_err(failed)?;
+    }
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+    let wait = move || {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                tracing::warn!(event = "reload", "reloading the configuration is not yet available: restart instead");
+            } else {
+                drain.send_replace(true);
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(failed)?;
+    Ok(())
+}

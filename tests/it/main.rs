@@ -1,0 +1,17 @@
+//! The real binary on real files: one test binary, a module a promise.
+//!
+//! The tests wait for conditions with a deadline and assert bytes, counts and the 30 s bound; times are printed, never asserted.
+//! `JSONWARDEN_LONG=1` asks for the long modes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+mod bad_input;
+mod damage;
+mod garbage;
+mod house;
+mod living;
+mod readme;
+mod scrape;
+mod starting;
+mod writers;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rules::Violation;
 use source::Source;
 
-/// Every file below `src`, its module (the part of the path below `src` up to the first `/`, without `.rs`) and its text.
+/// Every file below `src` that is more than a module's tests.
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
@@ -21,7 +21,9 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && path.file_stem() != Some("tests".as_ref())
+            {
                 files.push(path);
             }
         }

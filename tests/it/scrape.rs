@@ -1,1 +1,54 @@
-//! x
+//! What Prometheus sees.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::{LIMIT, Launch, World, document, skip, wait_until};
+
+#[test]
+fn a_real_scrape_is_what_prometheus_expects() {
+    let world = World::new();
+    let path = world.write("a.json", document(1, 500));
+    let daemon = Launch::new(&world).arg(&world.files).start();
+    daemon.wait_stored(&path, &document(1, 500));
+    world.write("a.json", "{");
+    wait_until(LIMIT, "a repair is counted", || daemon.count("restores_total", &[]) > 0);
+
+    let answer = daemon.get("/metrics");
+    assert_eq!(answer.status, 200);
+    let kind = answer.header("content-type").unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "Prometheus 3 refuses {kind:?}");
+    assert!(daemon.scrape().has("build_info", &[("version", env!("CARGO_PKG_VERSION"))]));
+    check_with_promtool(&answer.body);
+}
+
+fn check_with_promtool(scrape: &str) {
+    let promtool =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut promtool) = promtool else {
+        return skip("promtool check metrics", "promtool is not installed (apt-get install prometheus)");
+    };
+    promtool.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{scrape}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn all_series_are_there_before_anything_has_happened() {
+    let world = World::new();
+    world.write("a.json", "{}");
+    let daemon = Launch::new(&world).arg(&world.files).start();
+    let scrape = daemon.scrape();
+    for (name, labels) in [
+        ("files", &[("state", "healthy")][..]),
+        ("files", &[("state", "held")]),
+        ("corruptions_total", &[("kind", "truncated")]),
+        ("restores_total", &[]),
+        ("incidents_open", &[]),
+        ("event_source_up", &[]),
+        ("rot_total", &[]),
+        ("last_sweep_timestamp_seconds", &[]),
+    ] {
+        assert!(scrape.has(name, labels), "no jsonwarden_{name}{labels:?}");
+    }
+}

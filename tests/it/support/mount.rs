@@ -1,0 +1,54 @@
+//! Small file systems that can be full or read-only.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::owner::is_root;
+use super::skip::skip;
+
+/// A mounted tmpfs, unmounted when dropped.
+pub(crate) struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts a tmpfs at `folder`, which is made; `None`, told as a skip, where that is not possible.
+    #[track_caller]
+    pub(crate) fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
+        if !is_root() {
+            skip(&format!("a tmpfs ({options})"), "mounting needs root");
+            return None;
+        }
+        fs::create_dir_all(folder).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            skip(&format!("a tmpfs ({options})"), "mounting is not allowed here");
+            return None;
+        }
+        Some(Self(folder.to_owned()))
+    }
+
+    /// Fills it to the last byte.
+    pub(crate) fn fill(&self) {
+        let mut ballast = File::create(self.ballast()).unwrap();
+        for size in [4_096, 1] {
+            while ballast.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
+        }
+    }
+
+    /// Makes room again.
+    pub(crate) fn empty(&self) {
+        fs::remove_file(self.ballast()).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: the daemon may still have files open.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -22,9 +22,14 @@ impl Scrape {
     /// The sum of the samples of `jsonwarden_<name>` that have all these labels, for what counts things; 0 when there is none.
     #[track_caller]
     pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
-        // The sum of nothing is -0.0.
-        let sum = 0.0 + self.matching(name, labels).sum::<f64>();
+        let sum = self.sum(name, labels);
         sum.to_string().parse().unwrap_or_else(|_| panic!("jsonwarden_{name} does not count: {sum}"))
+    }
+
+    /// The same for what need not be whole.
+    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        // The sum of nothing is -0.0.
+        0.0 + self.matching(name, labels).sum::<f64>()
     }
 
     /// Is there such a sample?

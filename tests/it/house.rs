@@ -19,11 +19,11 @@ fn sources() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.file_stem() == Some("tests".as_ref()) {
+                // `tests.rs` and `tests/`: the tests of a module.
+            } else if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && path.file_stem() != Some("tests".as_ref())
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
         }
@@ -141,7 +141,12 @@ fn the_fence_around_the_disk_sees_every_way_through() {
         4
     );
     assert_eq!(breaks("fn f(p: &Path) -> bool { p.exists() && p.canonicalize().is_ok() }"), 2);
-    assert_eq!(breaks("use crate::disk::fs; use std::io; // std::fs\n"), 0);
+    assert_eq!(
+        breaks("use crate::disk::File; fn f() { File::open(p); File::options(); }"),
+        2,
+        "a handle comes from a verb of disk"
+    );
+    assert_eq!(breaks("use crate::disk::File; use std::io; // std::fs\n"), 0);
     assert_eq!(breaks("#[cfg(test)]\nmod tests { use std::fs; }"), 0);
 }
 

@@ -83,7 +83,11 @@ pub(super) fn file_system_calls(source: &Source) -> Vec<Violation> {
             .into_iter()
             .map(move |line| violation(source, line, format!(".{method}(): only disk touches the file system")))
     });
-    by_path.chain(by_method).collect()
+    let by_handle = ["open", "create", "create_new", "options"].iter().flat_map(|opening| {
+        let lines = source.lines_with(&format!("File :: {opening}"));
+        lines.into_iter().map(move |line| violation(source, line, format!("File::{opening}: only disk opens files")))
+    });
+    by_path.chain(by_method).chain(by_handle).collect()
 }
 
 /// Readings of the wall clock.

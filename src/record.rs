@@ -52,6 +52,15 @@ impl Recorder {
         }
     }
 
+    /// What is done now and then, whether or not something happens.
+    fn look_around(&mut self, now: Instant) {
+        self.journal.look();
+        if let Some(bytes) = self.journal.room_bytes() {
+            self.metrics.state_dir_has(bytes);
+        }
+        self.tell_repeats(now);
+    }
+
     fn tell_repeats(&mut self, now: Instant) {
         for Repeated { name, document, watch, repeats } in self.repeats.take_expired(now) {
             let path = document.map(|document| document.to_string());
@@ -79,10 +88,7 @@ pub async fn run(mut events: mpsc::Receiver<Event>, mut recorder: Recorder, hear
                 Some(event) => recorder.tell(&event),
                 None => break,
             },
-            _ = tick.tick() => {
-                recorder.journal.look();
-                recorder.tell_repeats(Instant::now());
-            }
+            _ = tick.tick() => recorder.look_around(Instant::now()),
         }
     }
     recorder.journal.close().await;

@@ -90,6 +90,11 @@ impl Incidents {
         self.told_hanging = hangs;
     }
 
+    /// How many bytes the state directory's file system had left for us when the thread last looked.
+    pub(super) fn room_bytes(&self) -> Option<u64> {
+        self.queue.room_bytes()
+    }
+
     /// Gives the last lines some time to reach the disk, and ends the thread; a hung disk keeps it, but nobody else.
     pub(super) async fn close(mut self) {
         self.queue.close();

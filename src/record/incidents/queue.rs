@@ -23,6 +23,17 @@ struct Waiting {
     dropped: u64,
     closed: bool,
     writing_since: Option<Instant>,
+    room_bytes: Option<u64>,
+}
+
+/// What waiting for lines came to.
+pub(super) enum Taken {
+    /// Lines.
+    Batch(Batch),
+    /// None for a while.
+    Nothing,
+    /// The queue is closed and empty.
+    End,
 }
 
 /// Lines to be written together.
@@ -51,18 +62,18 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for lines, and takes up to a batch of them; `None`: the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<Batch> {
+    /// Waits for lines, up to `span`, and takes up to a batch of them.
+    pub(super) fn take(&self, span: Duration) -> Taken {
         let mut waiting = self.waiting();
-        while waiting.lines.is_empty() {
-            if waiting.closed {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        if waiting.lines.is_empty() && !waiting.closed {
+            (waiting, _) = self.changed.wait_timeout(waiting, span).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.lines.is_empty() {
+            return if waiting.closed { Taken::End } else { Taken::Nothing };
         }
         let lines = waiting.lines.len().min(BATCH_LINES_MAX);
         let text = waiting.lines.drain(..lines).collect();
-        Some(Batch { text, lines, dropped: std::mem::take(&mut waiting.dropped) })
+        Taken::Batch(Batch { text, lines, dropped: std::mem::take(&mut waiting.dropped) })
     }
 
     /// Waits before a failed write is tried again; `false`: the queue was closed, and the next try is the last.
@@ -89,6 +100,16 @@ impl Queue {
         self.waiting().writing_since.map(|since| since.elapsed())
     }
 
+    /// The state directory's file system has this much room.
+    pub(super) fn set_room(&self, bytes: u64) {
+        self.waiting().room_bytes = Some(bytes);
+    }
+
+    /// How much room there was when the thread last looked.
+    pub(super) fn room_bytes(&self) -> Option<u64> {
+        self.waiting().room_bytes
+    }
+
     /// How many lines wait.
     pub(super) fn len(&self) -> usize {
         self.waiting().lines.len()
@@ -109,7 +130,7 @@ mod tests {
         for number in 0..LINES_MAX + 5 {
             queue.push(format!("{number}\n"));
         }
-        let batch = queue.take().unwrap();
+        let Taken::Batch(batch) = queue.take(Duration::ZERO) else { panic!("no lines") };
         assert_eq!((batch.dropped, batch.lines), (5, BATCH_LINES_MAX));
         assert!(batch.text.starts_with("5\n6\n"));
         assert_eq!(queue.len(), LINES_MAX - BATCH_LINES_MAX);
@@ -120,8 +141,8 @@ mod tests {
         let queue = Queue::default();
         queue.push("last\n".to_owned());
         queue.close();
-        assert_eq!(queue.take().unwrap().text, "last\n");
-        assert!(queue.take().is_none());
+        assert!(matches!(queue.take(Duration::MAX), Taken::Batch(batch) if batch.text == "last\n"));
+        assert!(matches!(queue.take(Duration::MAX), Taken::End));
         assert!(!queue.pause(Duration::from_secs(3_600)));
     }
 }

@@ -228,6 +228,12 @@ fn a_line_that_was_written_twice_counts_once() {
 }
 
 #[test]
+fn the_room_of_the_state_directory_is_known_from_the_start() {
+    let incidents = State::new(Disk::default()).open().0;
+    until(|| incidents.room_bytes().is_some_and(|bytes| bytes > 0));
+}
+
+#[test]
 fn a_hung_disk_neither_stops_the_telling_nor_the_drain() {
     let (answer, answers) = channel();
     let state = State::new(moody(answers));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::FILE_NAME;
-use super::queue::{Batch, Queue};
+use super::queue::{Batch, Queue, Taken};
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Durable};
 use crate::error::{Error, Result};
@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The room is looked at after each write, and this often when there is nothing to write.
+const ROOM_PERIOD: Duration = Duration::from_secs(10);
 
 pub(super) struct Writer {
     disk: Disk,
@@ -36,22 +39,28 @@ impl Writer {
         Self { disk, state_dir, queue, health, is_torn, name_is_durable: false, is_failing: false, dropped: 0 }
     }
 
-    /// Writes until the queue is closed.
+    /// Writes until the queue is closed, and looks now and then how much room is left: here a disk that hangs keeps nobody.
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.queue.take() {
-            self.dropped += batch.dropped;
-            if batch.dropped > 0 {
-                let dropped = batch.dropped;
-                tracing::error!(event = "record_dropped", "{dropped} lines of {FILE_NAME} were dropped");
+        loop {
+            self.look_at_room();
+            match self.queue.take(ROOM_PERIOD) {
+                Taken::Batch(batch) if self.write_at_last(&batch) => {}
+                Taken::Nothing => {}
+                Taken::Batch(_) | Taken::End => return,
             }
-            if !self.write_at_last(&batch) {
-                return;
-            }
+        }
+    }
+
+    fn look_at_room(&self) {
+        // A file system that does not say keeps its last number; what cannot be written is told where it is written.
+        if let Ok((available_bytes, _)) = self.disk.room(&self.state_dir) {
+            self.queue.set_room(available_bytes);
         }
     }
 
     /// Tries until it is written; `false`: the queue was closed and the last try failed, too.
     fn write_at_last(&mut self, batch: &Batch) -> bool {
+        self.tell_dropped(batch.dropped);
         let mut pause = PAUSE;
         let mut goes_on = true;
         loop {
@@ -86,6 +95,13 @@ impl Writer {
             self.name_is_durable = true;
         }
         Ok(())
+    }
+
+    fn tell_dropped(&mut self, dropped: u64) {
+        self.dropped += dropped;
+        if dropped > 0 {
+            tracing::error!(event = "record_dropped", "{dropped} lines of {FILE_NAME} were dropped");
+        }
     }
 
     fn tell_failure(&mut self, error: &Error, lines: usize) {

@@ -199,3 +199,31 @@ fn json_pointer(text: &str) -> Result<(), String> {
     }
     Err(format!("{text:?} is no JSON Pointer; write \"/key/0\", with ~0 for a tilde and ~1 for a slash"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_waits_for_its_feature_is_a_key_or_a_word_of_one() {
+        let keys = || GLOBAL.iter().chain(RULES).chain(WATCH);
+        for (name, word) in NOT_YET.iter().filter(|(name, _)| *name != "alert") {
+            let key = keys().find(|key| key.name == *name).unwrap_or_else(|| panic!("no key {name}"));
+            match (word, &key.form) {
+                (None, _) => {}
+                (Some(word), Form::Word(words)) => assert!(words.contains(word), "{name} has no word {word}"),
+                (Some(_), form) => panic!("{name} is no word but {form:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn host_names_filters_and_pointers_are_told_from_nonsense() {
+        assert!(["box", "a.b-c.example", "10"].iter().all(|good| host_name(good).is_ok()));
+        assert!(["", "a..b", "http://a", "a:80", "a b", "*"].iter().all(|bad| host_name(bad).is_err()));
+        assert!(["off", "warn,jsonwarden::watch=debug, hyper=off"].iter().all(|good| log_filter(good).is_ok()));
+        assert!(["", "loud", "=debug", "a=", "a=b=c"].iter().all(|bad| log_filter(bad).is_err()));
+        assert!(["", "/a/0", "/a~1b~0"].iter().all(|good| json_pointer(good).is_ok()));
+        assert!(["a", "/a~2", "/~"].iter().all(|bad| json_pointer(bad).is_err()));
+    }
+}

@@ -79,7 +79,7 @@ fn said(
     option.or_else(|| Some((variable?.to_string_lossy().into_owned(), Origin::Environment(variable_name))))
 }
 
-/// Where the state directory is when nobody said so; and never the root of everything.
+/// Where the state directory is when nobody said so: root's, too, for a user without a home. And never the root of everything.
 pub(super) fn place_state_dir(entries: &mut Entries, surroundings: &Surroundings, problems: &mut Vec<Problem>) {
     if let Some(said) = entries.get("state_dir") {
         if entries.path("state_dir").is_some_and(|path| path.parent().is_none()) {
@@ -92,18 +92,13 @@ pub(super) fn place_state_dir(entries: &mut Entries, surroundings: &Surroundings
         |variable: &'static str, rest: &str, origin: Origin| Some((surroundings.folder(variable)?.join(rest), origin));
     let place = below("STATE_DIRECTORY", "", Origin::Environment("STATE_DIRECTORY")).or_else(|| {
         if surroundings.is_root {
-            return Some(("/var/lib/jsonwarden".into(), Origin::Default));
+            return None;
         }
         let home = || below("HOME", ".local/state/jsonwarden", Origin::Default);
         below("XDG_STATE_HOME", "jsonwarden", Origin::Environment("XDG_STATE_HOME")).or_else(home)
     });
-    match place {
-        Some((path, origin)) => entries.set("state_dir", Value::Path(resolved_by_name(&path)), origin),
-        None => problems.push(Problem {
-            origin: Origin::Default,
-            what: "no place for the state directory, as $HOME is not set; name one with --state-dir".into(),
-        }),
-    }
+    let (path, origin) = place.unwrap_or_else(|| ("/var/lib/jsonwarden".into(), Origin::Default));
+    entries.set("state_dir", Value::Path(resolved_by_name(&path)), origin);
 }
 
 /// The paths that `run` was given, as a watch. The shell has expanded its globs; where there was none (a container), a path

@@ -118,11 +118,14 @@ impl From<Error> for LoadError {
 pub(super) struct Source {
     pub(super) path: Arc<Path>,
     pub(super) text: Arc<str>,
+    /// Where each line starts.
+    lines: Arc<[usize]>,
 }
 
 impl Source {
     pub(super) fn new(path: &Path, text: &str) -> Self {
-        Self { path: path.into(), text: text.into() }
+        let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { path: path.into(), text: text.into(), lines: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     /// The folder that relative paths in this file start from.
@@ -139,13 +142,10 @@ impl Source {
     }
 
     fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
-            line: before.matches('\n').count() as u64 + 1,
-            column: before[line_start..].chars().count() as u64 + 1,
-            offset: offset as u64,
-        }
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Place { line: line as u64, column: before.chars().count() as u64 + 1, offset: offset as u64 }
     }
 }
 

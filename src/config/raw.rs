@@ -15,6 +15,9 @@ use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::{Value, nearest};
 
+/// The most mistakes of one file that are told at once.
+const MAX_PROBLEMS: usize = 100;
+
 /// A file as written.
 #[derive(Debug, Default)]
 pub(super) struct Written {
@@ -90,8 +93,7 @@ pub(super) fn read(source: &Source, is_fragment: bool, surroundings: &Surroundin
     let mut reader = Reader { source, surroundings, problems: Vec::new() };
     let (mut document, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors {
-        let what = format!("{}; mend the TOML", error.message());
-        reader.problems.push(source.problem(&error.span().unwrap_or_default(), what));
+        reader.complain(&error.span().unwrap_or_default(), format!("{}; mend the TOML", error.message()));
     }
     let mut written = Written::default();
     // A text that is no TOML is not looked at further: whatever else were found may only follow from that.
@@ -114,7 +116,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn complain(&mut self, span: &Range<usize>, what: impl Into<String>) {
-        self.problems.push(self.source.problem(span, what));
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(self.source.problem(span, what));
+        }
     }
 
     fn expand_table(&mut self, table: &mut DeTable<'_>) {
@@ -236,5 +240,38 @@ fn unknown(name: &str, known: &[&'static [Key]]) -> String {
     match elsewhere {
         Some(place) => format!("unknown key `{name}` here; it is {place}"),
         None => format!("unknown key `{name}`; `jsonwarden config example` shows every key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Written, Vec<Problem>> {
+        read(&Source::new(Path::new("/a.toml"), text), false, &Surroundings::default())
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in "(?s).{0,200}") {
+            let _ = read_text(&text);
+        }
+
+        #[test]
+        fn no_value_of_a_known_key_makes_reading_panic(key in 0..GLOBAL.len(), value in "\"?[-0-9a-z~$%/*.{}\\[\\]]{0,12}\"?") {
+            let _ = read_text(&format!("{} = {value}", GLOBAL[key].name));
+        }
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_brackets_is_refused() {
+        for text in ["a = ".to_owned() + &"[".repeat(100_000), "a.".repeat(100_000) + "b = 1", "[a]\n".repeat(100_000)]
+        {
+            assert!(read_text(&text).is_err_and(|problems| problems.len() <= MAX_PROBLEMS));
+        }
     }
 }

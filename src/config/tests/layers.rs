@@ -65,9 +65,9 @@ fn the_default_places_are_those_of_the_user_of_root_and_of_systemd() {
         home.surroundings.variables.clear();
         with_variables(&mut home, variables);
         let loaded = load(&Options::default(), &home.surroundings, &Disk::default());
-        loaded.map(|loaded| (loaded.file.unwrap(), loaded.settings.state_dir)).map_err(|error| error.to_string())
+        loaded.map(|loaded| (loaded.file.unwrap_or_default(), loaded.settings.state_dir)).unwrap()
     };
-    let both = |file: &str, state_dir: &str| Ok((PathBuf::from(file), PathBuf::from(state_dir)));
+    let both = |file: &str, state_dir: &str| (PathBuf::from(file), PathBuf::from(state_dir));
     assert_eq!(place(true, &[]), both("/etc/jsonwarden/jsonwarden.toml", "/var/lib/jsonwarden"));
     assert_eq!(
         place(false, &[("HOME", "/none")]),
@@ -79,7 +79,7 @@ fn the_default_places_are_those_of_the_user_of_root_and_of_systemd() {
     );
     let systemd = [("CONFIGURATION_DIRECTORY", "/etc/other:/etc/more"), ("STATE_DIRECTORY", "/var/lib/other")];
     assert_eq!(place(true, &systemd), both("/etc/other/jsonwarden.toml", "/var/lib/other"));
-    assert!(place(false, &[]).unwrap_err().contains("--state-dir"));
+    assert_eq!(place(false, &[]), both("", "/var/lib/jsonwarden"));
 }
 
 #[test]
@@ -126,4 +126,25 @@ fn what_config_show_prints_says_where_each_value_came_from_and_loads_again_as_th
     let json = loaded.to_json();
     assert_eq!(json["settings"]["log.level"]["value"], "warn");
     assert_eq!(json["watches"][0]["settle"]["from"], format!("{file}:2"));
+}
+
+#[test]
+fn a_file_that_is_a_link_is_read_and_relative_paths_start_where_the_link_is() {
+    let home = Home::with("");
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("data"), "state_dir = \"state\"").unwrap();
+    std::fs::remove_file(home.path()).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("data"), home.path()).unwrap();
+    assert_eq!(home.load(&Options::default()).unwrap().settings.state_dir, home.folder.path().join("state"));
+}
+
+#[test]
+fn what_is_no_file_or_is_far_too_large_is_refused() {
+    let home = Home::with("");
+    let options = Options { config: Some(".".into()), ..Options::default() };
+    assert!(home.load(&options).unwrap_err().to_string().ends_with("it is no regular file; name one"));
+    std::fs::write(home.path(), "#".repeat((1 << 20) + 1)).unwrap();
+    let error = home.load(&Options::default()).unwrap_err();
+    assert_eq!(error.exit_status(), 2);
+    assert!(error.to_string().ends_with("it has more than 1 MiB, which is no configuration; name another"), "{error}");
 }

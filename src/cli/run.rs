@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Ended, Session, shown};
-use crate::config::{LoadError, Loaded, Origin, Problem, Settings};
+use crate::config::{LoadError, Loaded, Origin, Problem, Settings, load};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,7 +24,8 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     session.options.paths = arguments.paths;
     session.options.listen = arguments.listen;
     session.options.log = arguments.log;
-    let loaded = session.load()?;
+    // What is wrong with fragments the daemon says itself, in its log.
+    let loaded = load(&session.options, &session.surroundings, &session.disk)?;
     if loaded.settings.watches.is_empty() {
         return Err(nothing_to_guard(&loaded).into());
     }

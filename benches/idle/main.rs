@@ -84,7 +84,7 @@ fn main() {
     let names: Vec<CString> =
         files.iter().map(|path| CString::new(path.file_name().unwrap().to_str().unwrap()).unwrap()).collect();
 
-    let mut daemon = start(&world, "5s");
+    let daemon = start(&world, "5s");
     thread::sleep(Duration::from_secs(5));
     let before = process::cpu_time(daemon.pid());
     thread::sleep(Duration::from_secs(seconds as u64));

@@ -59,7 +59,7 @@ fn what_is_no_regular_file_is_told_and_never_opened_for_long() {
     }
 
     let literally: Vec<&Path> = odd.iter().map(PathBuf::as_path).collect();
-    let mut daemon = launch(&world, &literally).start();
+    let daemon = launch(&world, &literally).start();
     assert_guarded(&daemon, &normal);
     assert_guarded(&daemon, &inside);
     for path in &odd {
@@ -116,7 +116,7 @@ fn extreme_sizes_and_depths_are_judged_or_told() {
     let levels = 5_000_000;
     let deep = world.write("deep.json", ["[".repeat(levels), "]".repeat(levels)].concat());
     let endless = world.write("endless.json", "[{\"a\":".repeat(levels / 2));
-    let mut daemon = launch(&world, &[&zero, &huge]).start();
+    let daemon = launch(&world, &[&zero, &huge]).start();
     assert_guarded(&daemon, &normal);
     assert_guarded(&daemon, &deep);
     daemon.wait_state(&zero, "unproven");

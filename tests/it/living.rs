@@ -18,7 +18,7 @@ fn it_ends_with_0_within_five_seconds_of_sigterm_and_of_sigint() {
     for signal in [Signal::TERM, Signal::INT] {
         let world = World::new();
         world.write("a.json", document(1, 500));
-        let mut daemon = Launch::new(&world).arg(&world.files).start();
+        let daemon = Launch::new(&world).arg(&world.files).start();
         daemon.signal(signal);
         let (status, took) = daemon.wait_end(DRAIN);
         assert_eq!(status.code(), Some(0), "{signal:?}");
@@ -30,7 +30,7 @@ fn it_ends_with_0_within_five_seconds_of_sigterm_and_of_sigint() {
 fn a_client_that_never_finishes_its_request_does_not_delay_the_end() {
     let world = World::new();
     world.write("a.json", "{}");
-    let mut daemon = Launch::new(&world).arg(&world.files).start();
+    let daemon = Launch::new(&world).arg(&world.files).start();
     let mut half_open = TcpStream::connect(daemon.address()).unwrap();
     half_open.write_all(b"GET /metrics HTTP/1.1\r\nHost:").unwrap();
     daemon.signal(Signal::TERM);
@@ -42,7 +42,7 @@ fn a_client_that_never_finishes_its_request_does_not_delay_the_end() {
 fn a_second_signal_ends_it_at_once() {
     let world = World::new();
     world.write("a.json", "{}");
-    let mut daemon = Launch::new(&world).arg(&world.files).start();
+    let daemon = Launch::new(&world).arg(&world.files).start();
     let mut half_open = TcpStream::connect(daemon.address()).unwrap();
     half_open.write_all(b"GET /metrics HTTP/1.1\r\nHost:").unwrap();
     daemon.signal(Signal::TERM);

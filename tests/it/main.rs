@@ -7,6 +7,8 @@
 mod support;
 
 mod bad_input;
+mod commands;
+mod corpus;
 mod damage;
 mod garbage;
 mod house;

@@ -52,7 +52,7 @@ fn what_was_damaged_while_the_daemon_was_down_is_repaired_at_start() {
     let world = World::new();
     let good = document(1, 3_000);
     let path = world.write("a.json", &good);
-    let mut daemon = launch(&world).start();
+    let daemon = launch(&world).start();
     daemon.wait_stored(&path, &good);
     daemon.terminate();
     world.write("a.json", vec![0; 3_000]);
@@ -68,7 +68,7 @@ fn incident_numbers_and_versions_go_on_after_a_restart() {
     let world = World::new();
     let path = world.write("a.json", document(1, 500));
     for generation in 1..=3 {
-        let mut daemon = launch(&world).start();
+        let daemon = launch(&world).start();
         let good = document(generation, 500);
         world.write("a.json", &good);
         daemon.wait_stored(&path, &good);
@@ -193,7 +193,7 @@ fn a_state_directory_that_is_full_at_start_is_told() {
     let path = world.write("a.json", document(1, 3_000));
     let Some(mount) = Mount::tmpfs(&world.state, "size=64k") else { return };
     mount.fill();
-    let mut daemon = launch(&world).spawn();
+    let daemon = launch(&world).spawn();
     wait_until(LIMIT, "it has ended, or says that it is not well", || {
         let log = daemon.log_text();
         daemon.has_ended() || (log.contains("listening") && daemon.get("/healthz").body.contains("degraded"))
@@ -212,7 +212,7 @@ fn a_state_directory_that_fills_up_later_does_not_stop_the_guarding() {
     let good = document(1, 3_000);
     let path = world.write("a.json", &good);
     let Some(mount) = Mount::tmpfs(&world.state, "size=1m") else { return };
-    let mut daemon = launch(&world).start();
+    let daemon = launch(&world).start();
     daemon.wait_stored(&path, &good);
     mount.fill();
 

@@ -1,5 +1,6 @@
 //! The real binary, running.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -63,7 +64,7 @@ impl Launch {
             let log = Arc::clone(&log);
             thread::spawn(move || keep(stderr, &log));
         }
-        Daemon { child, log, state: self.state }
+        Daemon { child: RefCell::new(child), log, state: self.state }
     }
 
     /// Starts it and waits until it is ready.
@@ -95,7 +96,7 @@ fn keep(mut stderr: impl Read, log: &Mutex<Vec<u8>>) {
 
 /// A running daemon, killed when dropped.
 pub(crate) struct Daemon {
-    child: Child,
+    child: RefCell<Child>,
     log: Arc<Mutex<Vec<u8>>>,
     pub(crate) state: StateDirectory,
 }
@@ -123,8 +124,9 @@ impl Daemon {
     pub(crate) fn address(&self) -> SocketAddr {
         let limit = PATIENCE;
         wait_for(limit, "the daemon says where it listens", || {
-            let line = self.logged("listening").into_iter().next()?;
-            field(&line, "address").as_str()?.parse().ok()
+            let line = self.logged("listening").into_iter().next();
+            assert!(line.is_some() || !self.has_ended(), "it ended before it listened:\n{}", self.log_text());
+            field(&line?, "address").as_str()?.parse().ok()
         })
     }
 
@@ -178,7 +180,7 @@ impl Daemon {
 
     /// Its process number.
     pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+        Pid::from_child(&self.child.borrow())
     }
 
     /// Sends a signal.
@@ -188,20 +190,20 @@ impl Daemon {
 
     /// Waits until it has ended.
     #[track_caller]
-    pub(crate) fn wait_end(&mut self, limit: Duration) -> (ExitStatus, Duration) {
+    pub(crate) fn wait_end(&self, limit: Duration) -> (ExitStatus, Duration) {
         let begun = Instant::now();
-        let status = wait_for(limit, "the daemon ends", || self.child.try_wait().unwrap());
+        let status = wait_for(limit, "the daemon ends", || self.child.borrow_mut().try_wait().unwrap());
         (status, begun.elapsed())
     }
 
     /// Has it ended by itself?
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    pub(crate) fn has_ended(&self) -> bool {
+        self.child.borrow_mut().try_wait().unwrap().is_some()
     }
 
     /// Asks it to end, and asserts that it does so cleanly.
     #[track_caller]
-    pub(crate) fn terminate(&mut self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
         let (status, _) = self.wait_end(PATIENCE);
         assert_eq!(status.code(), Some(0), "{}", self.log_text());
@@ -210,8 +212,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.child.get_mut().kill();
+        let _ = self.child.get_mut().wait();
         if thread::panicking() {
             eprintln!("--- the daemon's log\n{}---", self.log_text());
         }

@@ -1,8 +1,6 @@
 //! The corpus: real-shaped documents, damaged as disks, writers and people damage them. A folder is a verdict; a file is
 //! named `<what>@<line>-<column>.<dialect>`, where the fault shows and what the document was enrolled as.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -153,17 +153,19 @@ async fn supervise(
     events: mpsc::Sender<Event>,
     draining: &AtomicBool,
 ) -> Result<()> {
-    tokio::select! {
-        ended = running.join_next() => {
-            let why = match ended {
-                Some(Ok((_, Err(fatal)))) => fatal.to_string(),
-                Some(Ok((stage, Ok(())))) => format!("{stage} ended before it was asked to"),
-                Some(Err(error)) => format!("a stage panicked: {error}"),
-                None => "nothing runs".to_owned(),
-            };
-            return Err(Error::new("guarding", "the stages", Cause::Damaged(why)));
-        }
-        _ = drained.wait_for(|drain| *drain) => {}
+    let ended = tokio::select! {
+        ended = running.join_next() => Some(ended),
+        _ = drained.wait_for(|drain| *drain) => None,
+    };
+    // A stage that heard of the drain before we did has ended as asked.
+    if let Some(ended) = ended.filter(|_| !*drained.borrow()) {
+        let why = match ended {
+            Some(Ok((_, Err(fatal)))) => fatal.to_string(),
+            Some(Ok((stage, Ok(())))) => format!("{stage} ended before it was asked to"),
+            Some(Err(error)) => format!("a stage panicked: {error}"),
+            None => "nothing runs".to_owned(),
+        };
+        return Err(Error::new("guarding", "the stages", Cause::Damaged(why)));
     }
     draining.store(true, Ordering::Relaxed);
     // When the record stage is behind, the word is not worth the wait.

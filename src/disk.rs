@@ -13,11 +13,13 @@ pub mod path;
 pub mod signature;
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// An open file: a handle that a verb of this module gave.
+pub use std::fs::File;
 
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
 

@@ -1,11 +1,10 @@
 //! The advisory locks of programs that cooperate: whoever holds `<name>.lock` is at work on the file.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::time::Duration;
 
 use crate::disk::directory::Directory;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, File, Opened};
 use crate::document::DocumentId;
 use crate::error::Result;
 

@@ -1,11 +1,9 @@
 //! The certified read: bytes that nobody was writing while they were read (protocol B, steps 1 to 5).
 
-use std::fs::File;
-
 use crate::disk::directory::Directory;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId};
 use crate::error::Result;
 use crate::verdict::Certainty;

@@ -3,9 +3,8 @@
 mod leftover;
 
 pub use leftover::{Disposal, settle};
-
 use std::ffi::OsString;
-use std::fs::File;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::backup::{Backups, Folder};
 use crate::disk::directory::Directory;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::lock::{self, Sidecar};

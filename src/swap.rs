@@ -2,12 +2,11 @@
 //! (protocol A, steps 4 to 6; protocol C, steps 3 to 6).
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId};
 use crate::error::{Cause, Error, Result};
 

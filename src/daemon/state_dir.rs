@@ -1,11 +1,10 @@
 //! The state directory: made if it is missing, of a format that we know, and ours alone while we run.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::path::Path;
 
 use crate::disk::directory::Directory;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, File, Opened};
 use crate::error::{Cause, Error, Result};
 
 /// The format of everything in the state directory. A newer program upgrades in order; an older one refuses.

@@ -2,14 +2,13 @@
 //! never by its inode number, and never removed unread (protocol C, steps 8 and 9).
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ground;
-use crate::disk::Opened;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
+use crate::disk::{File, Opened};
 use crate::document::Digest;
 use crate::error::Result;
 use crate::read::{self, Contents, Look, OpenWriter};

@@ -68,8 +68,7 @@ pub(super) fn file_system_calls(source: &Source) -> Vec<Violation> {
         &["libc"],
         &["tempfile"],
     ];
-    const METHODS: [&str; 7] =
-        ["exists", "try_exists", "canonicalize", "read_dir", "read_link", "symlink_metadata", "is_symlink"];
+    const METHODS: [&str; 6] = ["exists", "try_exists", "canonicalize", "read_dir", "read_link", "symlink_metadata"];
     let starts =
         |path: &[String], folder: &[&str]| path.len() >= folder.len() && path.iter().zip(folder).all(|(a, b)| a == b);
     let by_path = ["std", "rustix", "tokio", "nix", "libc", "tempfile"]

@@ -4,16 +4,21 @@
 //! *Invariants:* a repair is asked for only when the same damaged bytes were seen twice, `settle` apart, and nobody was
 //! writing; never without a good version; whoever waits has a time at which it looks again.
 
+mod breaker;
+mod input;
 mod step;
+#[cfg(test)]
+mod tests;
 
-pub use step::{Ended, Input, Next, Note, Seen, step};
+pub use input::{Ended, Input, Next, Note, Seen};
+pub use step::step;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::config::{Mode, Rules};
 use crate::document::Digest;
 use crate::verdict::{Fault, Reason, State};
+use breaker::Breaker;
 
 /// What the machine must know of a document's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +58,10 @@ pub struct Damage {
     pub fault: Fault,
     /// Since when exactly these bytes.
     pub since: Instant,
-    /// Since when the document has been damaged, with whatever bytes.
-    pub first: Instant,
-    /// The hold that was told last.
-    pub told: Option<Reason>,
+    /// Since when the document has been damaged without staying the same for long enough.
+    pub changing: Instant,
+    /// The holds that were told, the last one last. Each is told once.
+    pub told: Vec<Reason>,
 }
 
 /// Where the machine stands.
@@ -89,7 +94,7 @@ pub struct Machine {
     pub is_proven: bool,
     /// Is an incident open?
     pub has_incident: bool,
-    /// When to look again, whatever the kernel says.
+    /// When to look again, whatever the kernel says. Every step sets it anew.
     pub due: Option<Instant>,
     /// Valid bytes that were read without certainty, and when first: the same again, later, may be stored.
     pub candidate: Option<(Digest, Instant)>,
@@ -97,18 +102,11 @@ pub struct Machine {
     pub busy_since: Option<Instant>,
     /// How often it was tried in vain.
     pub tries: u32,
+    /// Until when the present hold lasts; `None`: as long as its reason does.
+    held_until: Option<Instant>,
+    /// Somebody was at the document after its damage was last seen: what was seen before proves nothing.
+    is_disturbed: bool,
     breaker: Breaker,
-}
-
-/// How often a document was repaired, and whether that is enough for now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Breaker {
-    /// The repairs within the span, oldest first.
-    repairs: VecDeque<Instant>,
-    /// What the last repair put at the name.
-    restored: Option<Digest>,
-    /// How long it stays open after each repair; zero: it is closed.
-    open_for: Duration,
 }
 
 /// After this long with the same open writer, uncertain reads are taken (protocol B, step 4).
@@ -117,10 +115,14 @@ pub const OPEN_WRITER_PATIENCE: Duration = Duration::from_secs(5);
 /// Damage that keeps changing for this long is told.
 const CHANGING_LIMIT: Duration = Duration::from_secs(20);
 
+/// What cannot be known by waiting for the kernel is tried again after this long.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// No time to look again is further away than this, whatever the rules say.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Uncertain reads must agree at least this far apart.
 const PAIR_GAP: Duration = Duration::from_secs(1);
-
-const BREAKER_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Machine {
     /// A document that has not been looked at; `is_proven` when the store has a good version of it.
@@ -134,6 +136,8 @@ impl Machine {
             candidate: None,
             busy_since: None,
             tries: 0,
+            held_until: None,
+            is_disturbed: false,
             breaker: Breaker::default(),
         }
     }
@@ -177,41 +181,6 @@ impl Machine {
     /// Is its breaker open?
     #[must_use]
     pub fn is_breaker_open(&self) -> bool {
-        !self.breaker.open_for.is_zero()
-    }
-}
-
-impl Breaker {
-    /// Until when no repair may be tried; `None`: one may be tried now.
-    fn blocks_until(&mut self, now: Instant, policy: &Policy) -> Option<Instant> {
-        if policy.max_repairs == 0 {
-            return None;
-        }
-        let last = *self.repairs.back()?;
-        if self.open_for.is_zero() {
-            self.repairs.retain(|repair| now.saturating_duration_since(*repair) < policy.max_repairs_within);
-            if self.repairs.len() < policy.max_repairs as usize {
-                return None;
-            }
-            self.open_for = policy.max_repairs_within;
-        }
-        Some(last + self.open_for).filter(|until| *until > now)
-    }
-
-    /// A repair succeeded. While the breaker is open each one doubles the span, up to a day.
-    fn repaired(&mut self, restored: Digest, now: Instant, policy: &Policy) {
-        self.restored = Some(restored);
-        self.open_for = (self.open_for * 2).min(BREAKER_LIMIT);
-        self.repairs.push_back(now);
-        while self.repairs.len() > policy.max_repairs.max(1) as usize {
-            self.repairs.pop_front();
-        }
-    }
-
-    /// A valid version was seen. Any but the one that we put back closes the breaker: somebody can still write.
-    fn valid(&mut self, digest: Digest) {
-        if self.restored != Some(digest) {
-            *self = Self::default();
-        }
+        self.breaker.is_open()
     }
 }

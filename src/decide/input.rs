@@ -1,0 +1,99 @@
+//! What the machine is told, and what it answers.
+
+use std::time::Instant;
+
+use super::Damage;
+use crate::document::Digest;
+use crate::verdict::{Certainty, Fault, Kind, Reason};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The document was looked at.
+    Looked(Seen),
+    /// A repair ended.
+    Ended(Ended),
+}
+
+/// What a look showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Readers accept it.
+    Valid {
+        /// Its bytes.
+        digest: Digest,
+        /// How sure it is that nobody was writing.
+        certainty: Certainty,
+        /// Is there a stored version with these bytes that a repair may put back?
+        is_stored: bool,
+        /// When to try again to store it, if it was put off.
+        store_at: Option<Instant>,
+    },
+    /// No reader accepts it.
+    Corrupt {
+        /// Its bytes.
+        digest: Digest,
+        /// What is wrong.
+        fault: Fault,
+        /// How sure it is that nobody was writing.
+        certainty: Certainty,
+    },
+    /// It reads, or nearly, but a person must look: suspicious, or full of merge markers.
+    Odd {
+        /// Why it is left alone.
+        reason: Reason,
+        /// Its bytes.
+        digest: Digest,
+        /// What is odd.
+        fault: Fault,
+    },
+    /// Somebody is writing it.
+    Busy,
+    /// It is not there.
+    Missing,
+    /// It cannot be read, or must not be.
+    Unreadable(Reason, String),
+}
+
+/// How a repair ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The good version with this digest stands at the name.
+    Restored(Digest),
+    /// Somebody was faster, or the bytes were others already.
+    Changed,
+    /// Somebody has the file open for writing.
+    Busy,
+    /// It must not be done, here or now; in words.
+    Held(Reason, String),
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until the document is seen again or [`Machine::due`].
+    Rest,
+    /// Look again now.
+    Look,
+    /// Repair it.
+    Repair,
+}
+
+/// What is worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Damaged, and no good version is known: left alone.
+    Unproven(Fault),
+    /// Damage is believed: an incident begins.
+    Corrupted(Damage),
+    /// The incident ended without us.
+    Recovered,
+    /// It is not repaired, and why.
+    Held(Reason, String),
+    /// A hold ended.
+    Released(Reason),
+    /// It cannot be read, or is not there.
+    Told(Kind, String),
+    /// It is there, and can be read, again.
+    Returned,
+}

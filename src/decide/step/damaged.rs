@@ -1,0 +1,185 @@
+//! What damage means: wait until it stays the same, believe it, repair it or hold it.
+
+use std::time::Duration;
+
+use super::Stepper;
+use crate::decide::{CHANGING_LIMIT, Damage, Ended, Next, Note, OPEN_WRITER_PATIENCE, Phase};
+use crate::document::Digest;
+use crate::verdict::{Certainty, Fault, Reason};
+
+const CHANGING: &str = "it keeps changing, and none of it is valid";
+
+impl Stepper<'_> {
+    pub(super) fn corrupt(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Next {
+        self.machine.candidate = None;
+        self.read_with(certainty);
+        if !self.machine.is_proven {
+            return self.unproven(digest, fault);
+        }
+        if matches!(self.machine.phase, Phase::Missing | Phase::Unreadable(_) | Phase::Odd(..)) {
+            self.arrived();
+        }
+        let damage = self.damage(digest, fault, certainty);
+        if certainty == Certainty::OpenWriter {
+            return self.damaged_under_a_writer(damage);
+        }
+        if self.is_to_rest(&damage) {
+            return self.rest(damage);
+        }
+        let left = self.left(damage.since, self.pair_gap(certainty));
+        if left.is_zero() {
+            return self.believe(damage);
+        }
+        if self.is_changing(&damage) {
+            return self.hold(Reason::Changing, CHANGING, damage, Some(left));
+        }
+        self.machine.phase = Phase::Settling(damage);
+        self.machine.due = self.in_(left);
+        Next::Rest
+    }
+
+    fn unproven(&mut self, digest: Digest, fault: Fault) -> Next {
+        self.machine.due = None;
+        if self.machine.phase != Phase::Unproven(Some(digest)) {
+            self.arrived();
+            self.notes.push(Note::Unproven(fault));
+            self.machine.phase = Phase::Unproven(Some(digest));
+        }
+        Next::Rest
+    }
+
+    /// The damage as known by now: the same bytes keep their time, others start anew. So do bytes that somebody has been
+    /// at, or had open, since they were seen.
+    fn damage(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Damage {
+        let is_disturbed = std::mem::take(&mut self.machine.is_disturbed);
+        let was_open = matches!(self.machine.phase, Phase::Held(Reason::OpenWriter, _));
+        let starts_anew = is_disturbed || (was_open && certainty != Certainty::OpenWriter);
+        let was_settling =
+            matches!(self.machine.phase, Phase::Settling(_) | Phase::Repairing(_) | Phase::Held(Reason::Changing, _));
+        let now = self.now;
+        match self.machine.damage() {
+            Some(damage) if damage.digest == digest && !starts_anew => Damage { fault, ..damage.clone() },
+            Some(Damage { changing, told, .. }) => {
+                let changing = if was_settling { *changing } else { now };
+                Damage { digest, fault, since: now, changing, told: told.clone() }
+            }
+            None => Damage { digest, fault, since: now, changing: now, told: Vec::new() },
+        }
+    }
+
+    /// The same bytes as are held already, and neither has the time to try again come nor the reason gone.
+    fn is_to_rest(&self, damage: &Damage) -> bool {
+        let Phase::Held(reason, held) = &self.machine.phase else { return false };
+        let lasts = match reason {
+            Reason::OpenWriter | Reason::Changing | Reason::Breaker => false,
+            Reason::Observe => self.policy.observes,
+            _ => self.machine.held_until.is_some_and(|until| until > self.now),
+        };
+        lasts && held.digest == damage.digest
+    }
+
+    fn rest(&mut self, damage: Damage) -> Next {
+        if let Phase::Held(_, held) = &mut self.machine.phase {
+            *held = damage;
+        }
+        self.machine.due = self.machine.held_until;
+        Next::Rest
+    }
+
+    fn is_changing(&self, damage: &Damage) -> bool {
+        self.now.saturating_duration_since(damage.changing) >= CHANGING_LIMIT
+    }
+
+    fn damaged_under_a_writer(&mut self, damage: Damage) -> Next {
+        let is_there = |since| self.now.saturating_duration_since(since) >= CHANGING_LIMIT;
+        let is_same = self.left(damage.since, OPEN_WRITER_PATIENCE).is_zero();
+        if is_same && self.machine.busy_since.is_some_and(is_there) {
+            self.open_incident(&damage);
+        }
+        let why = "a program keeps it open for writing; it is repaired once that closes it";
+        self.hold(Reason::OpenWriter, why, damage, Some(Duration::from_secs(1)))
+    }
+
+    fn open_incident(&mut self, damage: &Damage) {
+        if !self.machine.has_incident {
+            self.machine.has_incident = true;
+            self.notes.push(Note::Corrupted(damage.clone()));
+        }
+    }
+
+    fn believe(&mut self, mut damage: Damage) -> Next {
+        damage.changing = self.now;
+        self.open_incident(&damage);
+        if self.policy.observes {
+            return self.hold(Reason::Observe, "its watch only observes", damage, None);
+        }
+        if let Some(left) = self.machine.breaker.blocks_for(self.now, self.policy) {
+            let why = "it was repaired too often: something damages it again and again";
+            return self.hold(Reason::Breaker, why, damage, Some(left));
+        }
+        self.machine.phase = Phase::Repairing(damage);
+        self.machine.due = None;
+        Next::Repair
+    }
+
+    fn hold(&mut self, reason: Reason, why: &str, mut damage: Damage, wait: Option<Duration>) -> Next {
+        if !damage.told.contains(&reason) {
+            damage.told.push(reason);
+            self.notes.push(Note::Held(reason, why.to_owned()));
+        }
+        self.machine.phase = Phase::Held(reason, damage);
+        self.machine.held_until = wait.and_then(|wait| self.in_(wait));
+        self.machine.due = self.machine.held_until;
+        Next::Rest
+    }
+
+    /// Somebody is at the document, or was a moment ago: what was seen of it must be seen anew.
+    pub(super) fn disturbed(&mut self, wait: Duration) {
+        self.machine.is_disturbed = true;
+        self.machine.due = self.in_(wait);
+        match self.machine.phase.clone() {
+            Phase::Settling(damage) | Phase::Repairing(damage) if self.is_changing(&damage) => {
+                self.hold(Reason::Changing, CHANGING, damage, Some(wait));
+            }
+            Phase::Repairing(damage) => self.machine.phase = Phase::Settling(damage),
+            _ => {}
+        }
+    }
+
+    pub(super) fn ended(&mut self, ended: Ended) -> Next {
+        let Phase::Repairing(damage) = self.machine.phase.clone() else { return Next::Look };
+        match ended {
+            Ended::Restored(digest) => return self.restored(digest),
+            Ended::Changed => {
+                self.disturbed(self.backoff(Duration::from_millis(10), Duration::from_secs(1)));
+            }
+            Ended::Busy => {
+                self.machine.busy_since.get_or_insert(self.now);
+                self.disturbed(Duration::from_millis(10));
+            }
+            Ended::Held(reason, why) => {
+                let wait = match reason {
+                    Reason::Editing => Duration::from_secs(1),
+                    _ => self.backoff(Duration::from_secs(1), Duration::from_secs(300)),
+                };
+                self.hold(reason, &why, damage, Some(wait));
+            }
+        }
+        self.machine.tries = self.machine.tries.saturating_add(1);
+        Next::Rest
+    }
+
+    fn restored(&mut self, digest: Digest) -> Next {
+        self.released();
+        self.machine.breaker.repaired(digest, self.now, self.policy);
+        self.machine.has_incident = false;
+        self.machine.tries = 0;
+        self.machine.due = None;
+        self.machine.phase = Phase::Healthy;
+        Next::Look
+    }
+
+    fn backoff(&self, first: Duration, limit: Duration) -> Duration {
+        first.saturating_mul(1 << self.machine.tries.min(16)).min(limit)
+    }
+}

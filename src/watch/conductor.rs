@@ -23,7 +23,7 @@ use crate::stage::{Fatal, Heartbeat, Latch};
 
 /// The task's state.
 pub(super) struct Conductor {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     settings: Arc<Settings>,
     observations: mpsc::Sender<Observation>,
     events: mpsc::Sender<Event>,

@@ -35,8 +35,8 @@ pub(super) struct Contents {
     pub(super) reaching: Vec<RootIndex>,
     /// Its documents, in order of their names.
     pub(super) entries: Vec<Entry>,
-    /// Our temporaries in it, and a root of the watch that each belongs to.
-    pub(super) leftovers: Vec<(OsString, RootIndex)>,
+    /// Our temporaries in it.
+    pub(super) leftovers: Vec<Leftover>,
     /// Can it be changed without this kernel noticing?
     pub(super) is_remote: bool,
     /// Does the kernel tell of it? `Some(Err)`: no, and why; `None`: it is to be asked.
@@ -50,6 +50,17 @@ pub(super) struct Listing {
     pub(super) folder: Signature,
     /// Had it changed so shortly before that a later change may bear the same time?
     pub(super) was_fresh: bool,
+}
+
+/// A temporary of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Leftover {
+    /// Its name.
+    pub(super) name: OsString,
+    /// A root of the watch that it belongs to.
+    pub(super) root: RootIndex,
+    /// Was it said that it is there?
+    pub(super) is_said: bool,
 }
 
 /// A document.
@@ -78,6 +89,8 @@ pub(super) enum Seen {
     DirectoryMissing,
     /// It could not be looked at.
     Unreadable,
+    /// A link, where a file had been; where that leads was to be found out.
+    Link,
 }
 
 /// How a look is meant.

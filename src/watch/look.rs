@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::folder::{Contents, Entry, Folder, Listing, Manner, Seen, Step, judge};
+use super::folder::{Contents, Entry, Folder, Leftover, Listing, Manner, Seen, Step, judge};
 use super::resolve::is_absence;
 use super::sweeper::Sweeper;
 use super::territory::{RootIndex, is_leftover, locked_by};
@@ -43,7 +43,7 @@ impl Sweeper {
                     return self.pass(folder, Some(&directory), None, manner, |_| Sight::Unreadable(why.clone()));
                 }
                 self.look_at_entries(folder, &directory, None, manner);
-                self.look_at_leftovers(folder, &directory);
+                self.look_at_leftovers(folder, &directory, manner);
             }
             Arrival::Away => {
                 self.pass(folder, None, None, manner, |_| Sight::DirectoryMissing);
@@ -332,7 +332,7 @@ impl Sweeper {
             let entry = &mut contents.entries[index];
             match step {
                 Step::Remember { seen, absences, .. } => (entry.seen, entry.absences) = (seen, absences),
-                Step::Resolve => entry.seen = Seen::Never,
+                Step::Resolve => entry.seen = Seen::Link,
                 Step::Keep | Step::Drop | Step::Lose => {}
             }
         }
@@ -357,13 +357,16 @@ impl Sweeper {
         self.shared.observe(&self.mount.pulse, observation)
     }
 
-    fn look_at_leftovers(&mut self, folder: &Arc<Folder>, directory: &Arc<Directory>) {
+    fn look_at_leftovers(&mut self, folder: &Arc<Folder>, directory: &Arc<Directory>, manner: Manner) {
         if folder.read().leftovers.is_empty() {
             return;
         }
         let mut leftovers = std::mem::take(&mut folder.write().leftovers);
-        leftovers.retain(|(name, root)| {
+        leftovers.retain_mut(|Leftover { name, root, is_said }| {
             let Ok(Some(signature)) = self.shared.disk.look(directory, name) else { return false };
+            if std::mem::replace(is_said, true) && !manner.sweeps {
+                return true;
+            }
             let watch = self.territory.roots()[*root as usize].watch.clone();
             let leftover = Observation::Leftover { directory: directory.clone(), name: name.clone(), signature, watch };
             self.shared.observe(&self.mount.pulse, leftover)
@@ -392,9 +395,9 @@ fn is_link(error: &Error) -> bool {
     error.io_kind().is_some_and(|kind| kind == std::io::Error::from(rustix::io::Errno::LOOP).kind())
 }
 
-/// A leftover, with a root of the watch that it belongs to: its document's, or any that reaches into the folder.
-fn owned(folder: &Folder, contents: &Contents, name: OsString) -> Option<(OsString, RootIndex)> {
-    if let Some(known) = contents.leftovers.iter().find(|(known, _)| *known == name) {
+/// A leftover belongs to the watch of its document; if that is not known, to any that reaches into the folder.
+fn owned(folder: &Folder, contents: &Contents, name: OsString) -> Option<Leftover> {
+    if let Some(known) = contents.leftovers.iter().find(|known| known.name == name) {
         return Some(known.clone());
     }
     let is_of = |entry: &&Entry| {
@@ -402,5 +405,6 @@ fn owned(folder: &Folder, contents: &Contents, name: OsString) -> Option<(OsStri
         name.as_encoded_bytes().starts_with(prefix.as_bytes())
     };
     let root = contents.entries.iter().find(is_of).map(|entry| entry.root);
-    Some((name, root.or_else(|| contents.reaching.first().copied())?))
+    let root = root.or_else(|| contents.reaching.first().copied())?;
+    Some(Leftover { name, root, is_said: false })
 }

@@ -2,22 +2,26 @@
 //!
 //! The sweep is the truth; hints only hasten it. Everything that a hint leads to, the next sweep would have found.
 //!
-//! Read in this order: [`territory`] (which files are guarded), [`resolve`] (where configured paths lead), [`folder`] (what
-//! is known of a folder, and what follows from a look), [`hints`] and [`source`] (what the kernel says), [`mount`] (what
-//! the threads share), [`look`] and [`sweeper`] (the thread of one mount), [`round`] and [`stall`] (when to sweep, who
-//! hangs), [`conductor`] (the task that keeps them together).
+//! In the order of reading: which files are guarded ([`territory`]), where configured paths lead ([`resolve`]); what is known
+//! of a folder, and what follows from a look ([`folder`]); what the kernel says ([`hints`]), what the threads share
+//! ([`mount`]). The thread of one mount asks the kernel ([`source`]), finds a folder ([`arrive`]), looks at its documents
+//! ([`pass`]) and for new ones ([`look`]), follows roots ([`settle`]); [`sweeper`] is its loop. When to sweep ([`round`]),
+//! who hangs ([`stall`]), and the task that keeps all together ([`conductor`]).
 
-mod conductor;
+mod territory;
+mod resolve;
 mod folder;
 mod hints;
-mod look;
 mod mount;
-mod resolve;
-mod round;
 mod source;
-mod stall;
+mod arrive;
+mod pass;
+mod look;
+mod settle;
 mod sweeper;
-mod territory;
+mod round;
+mod stall;
+mod conductor;
 #[cfg(test)]
 mod tests;
 
@@ -47,8 +51,8 @@ pub enum Observation {
         watch: Arc<config::Watch>,
         /// Is it named literally in `paths`?
         literal: bool,
-        /// The folder that it is in. Where that could not be opened (missing, forbidden, stalled), a handle on `/`: then
-        /// `directory.path()` is not `document.directory()`, and nothing may be looked up through it.
+        /// The folder that it is in. Where that could not be opened (missing, forbidden, stalled): [`Disk::open_nowhere`];
+        /// then `directory.path()` is not `document.directory()`.
         directory: Arc<Directory>,
         /// What was seen.
         sight: Sight,

@@ -2,7 +2,6 @@
 //! file system itself, so none can keep it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -56,7 +55,7 @@ impl Conductor {
             ends: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             most_open: raise_descriptor_limit() / 2,
-            top: Arc::new(disk.open_directory(Path::new("/")).map_err(|error| fatal(error.to_string()))?),
+            nowhere: Arc::new(disk.open_nowhere().map_err(|error| fatal(error.to_string()))?),
             found,
             complained,
             territory: RwLock::new(Arc::new(territory)),

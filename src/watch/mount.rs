@@ -75,8 +75,8 @@ pub(super) struct Shared {
     pub(super) open: AtomicUsize,
     /// How many may be.
     pub(super) most_open: usize,
-    /// `/`, for documents whose folder cannot be opened.
-    pub(super) top: Arc<Directory>,
+    /// For documents whose folder cannot be opened.
+    pub(super) nowhere: Arc<Directory>,
     /// Of each root: has it ever had a document?
     pub(super) found: Box<[AtomicBool]>,
     /// Of each root: was it said that nothing is there?

@@ -34,7 +34,7 @@ fn tell_folder(shared: &Shared, mount: &Mount, folder: &Folder) -> bool {
     // Collected first: the lock must not be held while we wait for the next stage.
     let observations: Vec<Observation> = {
         let contents = folder.read();
-        let directory = contents.handle.as_ref().unwrap_or(&shared.top);
+        let directory = contents.handle.as_ref().unwrap_or(&shared.nowhere);
         let unreadable = |entry: &super::folder::Entry| Observation::Document {
             document: DocumentId::new(&folder.path, &entry.name),
             watch: territory.roots()[entry.root as usize].watch.clone(),

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::folder::{Folder, Manner, Seen};
+use super::folder::{Folder, Manner};
 use super::hints::{Missed, Pace, Work};
 use super::mount::{MOST_MOUNTS, Mount, Shared, lock};
-use super::resolve::{Resolved, complaint, next_reach, resolve};
 use super::source::Source;
-use super::territory::{Reach, RootIndex, Territory};
+use super::territory::{RootIndex, Territory};
 use crate::disk::mounts::Mounts;
 use crate::event::Fact;
 
@@ -30,7 +29,7 @@ pub(super) struct Sweeper {
     mounts: Arc<Mounts>,
     pace: Pace,
     /// Why the kernel will tell of no further folder at present.
-    refused: Option<String>,
+    pub(super) refused: Option<String>,
     /// When all was last looked at since the kernel dropped events; and is it to be again?
     rescanned: Option<Instant>,
     must_rescan: bool,
@@ -194,11 +193,13 @@ impl Sweeper {
         }
     }
 
-    fn owns(&self, device: u64) -> bool {
+    /// Is the file system with this device number swept by this thread?
+    pub(super) fn owns(&self, device: u64) -> bool {
         lock(&self.mount.devices).contains(&device)
     }
 
-    fn hand_over(&self, device: u64, leave: impl FnOnce(&mut Work)) {
+    /// Leaves work for the thread of another mount.
+    pub(super) fn hand_over(&self, device: u64, leave: impl FnOnce(&mut Work)) {
         // Without a thread of its own, the mount is ours.
         let mount = mount_of(&self.shared, device).unwrap_or_else(|_| self.mount.clone());
         mount.inbox.leave(leave);
@@ -267,24 +268,6 @@ impl Sweeper {
         self.look_at_folder(&folder, manner);
     }
 
-    /// Asks the kernel to tell of a folder.
-    pub(super) fn place(&mut self, folder: &Folder, manner: Manner) {
-        let has_failed = matches!(folder.read().placed, Some(Err(_)));
-        if has_failed && !manner.sweeps {
-            return;
-        }
-        let placed = match &self.refused {
-            Some(why) => Err(why.clone()),
-            None => self.source.place(&folder.path).map_err(|refusal| {
-                if refusal.is_general {
-                    self.refused = Some(refusal.why.clone());
-                }
-                refusal.why
-            }),
-        };
-        folder.write().placed = Some(placed);
-    }
-
     /// For which watches does the kernel not tell of everything?
     fn note_lost(&self) {
         let remote = "it is on a network or user-space file system, whose changes from elsewhere bring no events";
@@ -302,77 +285,5 @@ impl Sweeper {
             }
         }
         *lock(&self.mount.lost) = lost;
-    }
-
-    /// Finds out where roots lead now: those that the sweep looks at, or that came to us, or that were never resolved.
-    fn settle_roots(&mut self, is_wanted: impl Fn(RootIndex) -> bool) {
-        let due: Vec<(RootIndex, Vec<u64>)> = {
-            let roots = lock(&self.mount.roots);
-            let is_due = |root: RootIndex| {
-                *self.territory.reach(root) == Reach::Nothing || is_wanted(root) && !self.is_settled(root)
-            };
-            roots.iter().filter(|(root, _)| is_due(**root)).map(|(root, trail)| (*root, trail.clone())).collect()
-        };
-        let changes: Vec<_> = due.into_iter().filter_map(|(root, trail)| self.settle_root(root, trail)).collect();
-        if !changes.is_empty() {
-            let before = self.territory.clone();
-            let moved: Vec<RootIndex> = changes.iter().map(|(root, _)| *root).collect();
-            self.territory = self.shared.change_territory(|territory| territory.with(changes));
-            let folders = moved.iter().flat_map(|root| [before.reach(*root), self.territory.reach(*root)]);
-            let folders: BTreeSet<PathBuf> = folders.filter_map(start_of).map(Path::to_owned).collect();
-            self.fresh.extend(folders);
-        }
-    }
-
-    /// Is the root a file without links on its way, where it was at the last look?
-    fn is_settled(&self, root: RootIndex) -> bool {
-        let Reach::Literal { path, found: true } = self.territory.reach(root) else { return false };
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        if self.territory.roots()[root as usize].start() != path {
-            return false;
-        }
-        let Some(folder) = lock(&self.mount.folders).get(folder).cloned() else { return false };
-        let contents = folder.read();
-        contents.find(name).is_ok_and(|index| matches!(contents.entries[index].seen, Seen::Present(_)))
-    }
-
-    fn settle_root(&mut self, index: RootIndex, mut trail: Vec<u64>) -> Option<(RootIndex, Reach)> {
-        let territory = self.territory.clone();
-        let root = &territory.roots()[index as usize];
-        let before = territory.reach(index);
-        self.mount.pulse.beat();
-        let mounts = self.shared.mounts();
-        let on_its_way: Vec<u64> = root.start().ancestors().map(|above| mounts.of(above).device).collect();
-        let may_touch = |path: &Path| {
-            let device = mounts.of(path).device;
-            self.owns(device) || on_its_way.contains(&device) || trail.contains(&device)
-        };
-        let resolved = resolve(&self.shared.disk, root.start(), may_touch);
-        if let Resolved::Elsewhere(path) = &resolved {
-            let device = mounts.of(path).device;
-            trail.push(device);
-            lock(&self.mount.roots).remove(&index);
-            self.hand_over(device, |work| work.roots.push((index, trail)));
-            return None;
-        }
-        if let Some(why) = complaint(&root.target, before, &resolved) {
-            self.shared.complain(&self.mount.pulse, &territory, index, why);
-        }
-        let after = next_reach(&root.target, before, &resolved);
-        if after != *before {
-            return Some((index, after));
-        }
-        // A folder that was given up as missing may be back.
-        self.fresh.extend(start_of(&after).filter(|folder| !self.knows(folder)).map(Path::to_owned));
-        None
-    }
-}
-
-/// The folder to look at first.
-fn start_of(reach: &Reach) -> Option<&Path> {
-    match reach {
-        Reach::Nothing => None,
-        Reach::Literal { path, .. } => path.parent(),
-        Reach::Folder(base) | Reach::Glob(base) => Some(base),
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{self, Target, Watch};
+use crate::config::{self, EXTENSIONS, NEVER_ENTERED, Target, Watch};
 
 /// One entry of a watch's `paths`. Their order is the order of the settings: the first that takes a file has it.
 #[derive(Debug)]
@@ -44,8 +44,6 @@ pub(super) struct Territory {
     literals: HashMap<PathBuf, Vec<(OsString, RootIndex)>>,
     left_out: Arc<[PathBuf]>,
 }
-
-const EXTENSIONS: [&[u8]; 5] = [b".json", b".jsonl", b".ndjson", b".jsonc", b".json5"];
 
 impl Root {
     /// The path as configured; of a glob, the folder that it starts from.
@@ -124,8 +122,15 @@ impl Territory {
         }
     }
 
-    /// The first of these roots (all of which reach into the folder) that takes the file.
+    /// The first of these roots (all of which reach into the folder) that takes the file. The lock file of a document
+    /// belongs to none, unless it alone is named literally.
     pub(super) fn claim(&self, reaching: &[RootIndex], folder: &Path, name: &OsStr) -> Option<RootIndex> {
+        let root = self.first(reaching, folder, name)?;
+        let document = locked_by(name).and_then(|document| self.first(reaching, folder, document));
+        document.is_none_or(|document| self.is_literal(root) && !self.is_literal(document)).then_some(root)
+    }
+
+    fn first(&self, reaching: &[RootIndex], folder: &Path, name: &OsStr) -> Option<RootIndex> {
         let path = folder.join(name);
         if config::is_always_left_out(&path) || self.left_out.iter().any(|left_out| path.starts_with(left_out)) {
             return None;
@@ -139,7 +144,8 @@ impl Territory {
         match (self.reach(root), target) {
             (Reach::Literal { path: literal, .. }, _) => literal == path && !is_excluded(path),
             (Reach::Folder(base), Target::Path(configured)) => {
-                let has_extension = EXTENSIONS.iter().any(|known| name.as_encoded_bytes().ends_with(known));
+                let extension = path.extension().unwrap_or_default();
+                let has_extension = EXTENSIONS.iter().any(|known| extension == *known);
                 has_extension && !is_excluded(path) && !is_excluded(&as_configured(path, base, configured))
             }
             (Reach::Glob(base), Target::Glob { base: configured, pattern, .. }) => {
@@ -169,7 +175,7 @@ fn literals(reaches: &[Reach]) -> HashMap<PathBuf, Vec<(OsString, RootIndex)>> {
 }
 
 fn is_descended(name: &OsStr) -> bool {
-    name != ".git" && name != "node_modules"
+    !NEVER_ENTERED.iter().any(|never| name == *never)
 }
 
 /// Patterns are written for the path as configured; what is met on disk has the canonical one.
@@ -178,7 +184,7 @@ fn as_configured(path: &Path, base: &Path, configured: &Path) -> PathBuf {
 }
 
 /// The document that would have this name as its lock file.
-pub(super) fn locked_by(name: &OsStr) -> Option<&OsStr> {
+fn locked_by(name: &OsStr) -> Option<&OsStr> {
     Path::new(name).file_stem().filter(|_| name.as_encoded_bytes().ends_with(b".lock"))
 }
 
@@ -271,5 +277,20 @@ mod tests {
         assert!(!is_leftover(OsStr::new(".jsonwarden-0123456789abcdef-")));
         assert_eq!(locked_by(OsStr::new("a.json.lock")), Some(OsStr::new("a.json")));
         assert_eq!(locked_by(OsStr::new("a.json")), None);
+    }
+
+    #[test]
+    fn a_lock_file_is_guarded_only_when_it_alone_is_named() {
+        let named = |path: &str| Target::Path(path.into());
+        let watches = [
+            watch("a", vec![named("/srv/b.lock"), named("/srv/c"), named("/srv/c.lock")], &[]),
+            watch("b", vec![glob("/srv", "/srv/*", Some(0))], &[]),
+        ];
+        let literal = |path: &str| Reach::Literal { path: path.into(), found: true };
+        let reaches = [literal("/srv/b.lock"), literal("/srv/c"), literal("/srv/c.lock"), Reach::Glob("/srv".into())];
+        let territory = Territory::new(&watches, Vec::new()).with((0..).zip(reaches).collect());
+        assert_eq!(claimed_by(&territory, "/srv/a.lock"), None);
+        assert_eq!(claimed_by(&territory, "/srv/b.lock").as_deref(), Some("a"));
+        assert_eq!(claimed_by(&territory, "/srv/c.lock"), None);
     }
 }

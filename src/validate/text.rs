@@ -22,10 +22,13 @@ impl<'a> Text<'a> {
     /// Looks how far `bytes` are text.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        match std::str::from_utf8(&bytes[start..]) {
-            Ok(text) => Self { bytes, start, end: start + text.len(), cut: false },
-            Err(error) => Self { bytes, start, end: start + error.valid_up_to(), cut: error.error_len().is_none() },
+        if simdutf8::basic::from_utf8(bytes).is_ok() {
+            return Self { bytes, start, end: bytes.len(), cut: false };
         }
+        // Only now does it matter where: the faster check does not know.
+        let error = std::str::from_utf8(bytes).err();
+        let end = error.map_or(bytes.len(), |error| error.valid_up_to().max(start));
+        Self { bytes, start, end, cut: error.is_some_and(|error| error.error_len().is_none()) }
     }
 
     /// The text, as far as it is UTF-8.

@@ -1,9 +1,9 @@
 //! Judging: what these bytes are to the programs that read the document. Pure functions; judging never fails, because
 //! corruption is data here, not an error.
 //!
-//! A document is judged by what its readers accept, not by taste. [`syntax`] is the one seam to a grammar: it says where
-//! and why a text stops being a value. [`dialect`] asks it in the languages that the document may be written in;
-//! [`fault`] says what kind of damage the bytes show, and [`cause`] what probably happened.
+//! A document is judged by what its readers accept, not by taste. `syntax` is the one seam to a grammar: it says where
+//! and why a text stops being a value. `dialect` asks it in the languages that the document may be written in;
+//! `fault` says what kind of damage the bytes show, and `cause` what probably happened.
 
 mod plain;
 mod token;

@@ -202,8 +202,8 @@ impl Recover {
             tracked.again = true;
             return;
         }
-        self.looked_at(&document).await;
         self.step(&document, Input::Looked(seen)).await;
+        self.looked_at(&document).await;
     }
 
     async fn forget(&mut self, document: &DocumentId) {
@@ -234,7 +234,9 @@ impl Recover {
     fn start(&mut self, document: &DocumentId, work: Work) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         tracked.is_in_flight = true;
-        tracked.machine.due = None;
+        if !matches!(work, Work::Leftover { .. }) {
+            tracked.machine.due = None;
+        }
         self.running += 1;
         let is_first_look = !tracked.is_looked_at && !self.is_swept;
         self.lanes.push(tracked.device(), tracked.task(work), is_first_look);

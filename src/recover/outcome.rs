@@ -60,8 +60,8 @@ impl Recover {
         for fact in facts {
             self.say(fact).await;
         }
-        self.looked_at(document).await;
         self.step(document, Input::Looked(seen)).await;
+        self.looked_at(document).await;
     }
 
     async fn room(&mut self, room: Room) {
@@ -267,7 +267,6 @@ impl Recover {
         let subject = tracked.subject.clone();
         let is_repairing = tracked.machine.state().0 == State::Repairing;
         self.say(Fact::Panicked { subject, doing }).await;
-        self.looked_at(document).await;
         let why = "a fault of ours; it is tried again".to_owned();
         let input = if is_repairing {
             Input::Ended(Ended::Held(Reason::Failed, why))
@@ -275,6 +274,7 @@ impl Recover {
             Input::Looked(Seen::Unreadable(Reason::Failed, why))
         };
         Box::pin(self.step(document, input)).await;
+        self.looked_at(document).await;
     }
 }
 

@@ -124,10 +124,14 @@ impl Daemon {
     pub(crate) fn address(&self) -> SocketAddr {
         let limit = PATIENCE;
         wait_for(limit, "the daemon says where it listens", || {
-            let line = self.logged("listening").into_iter().next();
-            assert!(line.is_some() || !self.has_ended(), "it ended before it listened:\n{}", self.log_text());
-            field(&line?, "address").as_str()?.parse().ok()
+            assert!(!self.has_ended(), "it ended before it listened:\n{}", self.log_text());
+            self.listening()
         })
+    }
+
+    fn listening(&self) -> Option<SocketAddr> {
+        let line = self.logged("listening").into_iter().next()?;
+        field(&line, "address").as_str()?.parse().ok()
     }
 
     /// Asks for a path.
@@ -212,11 +216,13 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let files = self.listening().and_then(|address| http::get(address, "/api/v1/files").ok());
+            eprintln!("--- the files\n{}", files.map_or("no answer".to_owned(), |answer| answer.body));
+            eprintln!("--- the log\n{}---", self.log_text());
+        }
         let _ = self.child.get_mut().kill();
         let _ = self.child.get_mut().wait();
-        if thread::panicking() {
-            eprintln!("--- the daemon's log\n{}---", self.log_text());
-        }
     }
 }
 

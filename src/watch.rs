@@ -2,11 +2,11 @@
 //!
 //! The sweep is the truth; hints only hasten it. Everything that a hint leads to, the next sweep would have found.
 //!
-//! In the order of reading: which files are guarded ([`territory`]), where configured paths lead ([`resolve`]); what is known
-//! of a folder, and what follows from a look ([`folder`]); what the kernel says ([`hints`]), what the threads share
-//! ([`mount`]). The thread of one mount asks the kernel ([`source`]), finds a folder ([`arrive`]), looks at its documents
-//! ([`pass`]) and for new ones ([`look`]), follows roots ([`settle`]); [`sweeper`] is its loop. When to sweep ([`round`]),
-//! who hangs ([`stall`]), and the task that keeps all together ([`conductor`]).
+//! In the order of reading: which files are guarded (`territory`), where configured paths lead (`resolve`); what is known
+//! of a folder, and what follows from a look (`folder`); what the kernel says (`hints`), what the threads share
+//! (`mount`). The thread of one mount asks the kernel (`source`), finds a folder (`arrive`), looks at its documents
+//! (`pass`) and for new ones (`look`), follows roots (`settle`); `sweeper` is its loop. When to sweep (`round`),
+//! who hangs (`stall`), and the task that keeps all together (`conductor`).
 
 mod territory;
 mod resolve;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -80,9 +81,15 @@ impl Disk {
     /// What is mounted now. Without /proc nothing is known, and all paths count as one file system.
     #[must_use]
     pub fn mounts(&self) -> Mounts {
-        std::fs::read("/proc/self/mountinfo").map(|text| Mounts::parse(&text)).unwrap_or_default()
+        // The kernel tells no size, and without one the first reads are of a few bytes each.
+        let mut text = Vec::with_capacity(USUAL_BYTES);
+        let read = std::fs::File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut text));
+        if read.is_ok() { Mounts::parse(&text) } else { Mounts::default() }
     }
 }
+
+/// The list of a machine with a hundred mounts.
+const USUAL_BYTES: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
+use super::super::stall;
 use super::*;
 
 #[test]
@@ -114,4 +115,43 @@ fn a_slow_receiver_loses_nothing_and_the_stage_ends_at_the_drain() {
         assert!(Instant::now() < deadline, "a thread stays");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_mount_that_does_not_answer_is_told_and_told_again_when_it_does() {
+    let folder = Folder::new();
+    let file = folder.write("a.json", "{}");
+    let (mut stage, _) = Stage::start(vec![watch("w", vec![path(&folder.path)])], NEVER, false);
+    let mount = lock(&stage.shared.swept)[0].clone();
+    stall::give_up(&stage.shared, &mount).unwrap();
+    let is_unreadable = |sight: &Sight| matches!(sight, Sight::Unreadable(why) if why.contains("does not answer"));
+    stage.until(&file, is_unreadable);
+    // It was only said to hang: the next sweep says all anew.
+    mount.inbox.leave(|work| work.sweep = true);
+    stage.until_present(&file);
+    assert!(!mount.is_given_up.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+#[test]
+fn a_mount_that_hangs_keeps_neither_the_task_nor_the_drain() {
+    let folder = Folder::new();
+    folder.write("a.json", "{}");
+    let (stage, _) = Stage::start(vec![watch("w", vec![path(&folder.path)])], OFTEN, false);
+    let mount = lock(&stage.shared.swept)[0].clone();
+    let hung = lock(&mount.folders).get(folder.path.as_path()).unwrap().clone();
+    // As a call that does not return would, this keeps the thread amid a look.
+    let kept = hung.write();
+    let deadline = Instant::now() + PATIENCE;
+    while mount.pulse.at_risk().is_none() {
+        assert!(Instant::now() < deadline, "it does not look");
+        std::thread::yield_now();
+    }
+    stage.drain.send(true).unwrap();
+    let Stage { runtime, task, mut observations, .. } = stage;
+    let ended = runtime.block_on(async {
+        while observations.recv().await.is_some() {}
+        tokio::time::timeout(PATIENCE, task).await
+    });
+    assert!(ended.expect("it ends").expect("it does not panic").is_ok());
+    drop(kept);
 }

@@ -82,7 +82,7 @@ impl Signature {
 
     /// Is it a symbolic link?
     #[must_use]
-    pub fn is_symlink(&self) -> bool {
+    pub fn is_link(&self) -> bool {
         FileType::from_raw_mode(self.mode) == FileType::Symlink
     }
 

@@ -173,7 +173,7 @@ const SWEEPS_UNTIL_GONE: u8 = 2;
 pub(super) fn judge(entry: &Entry, is_literal: bool, forgets: bool, sight: &Sight, manner: Manner) -> Step {
     let seen = match Seen::of(sight) {
         // The path of a literal root has had all its links resolved: this one is new, or leads nowhere.
-        Seen::Present(found) if is_literal && found.is_symlink() => match entry.seen {
+        Seen::Present(found) if is_literal && found.is_link() => match entry.seen {
             Seen::Present(_) => return Step::Resolve,
             _ => Seen::Missing,
         },
@@ -198,7 +198,7 @@ pub(super) fn judge(entry: &Entry, is_literal: bool, forgets: bool, sight: &Sigh
 }
 
 fn is_document(found: &Signature) -> bool {
-    !found.is_symlink() && !found.is_directory()
+    !found.is_link() && !found.is_directory()
 }
 
 #[cfg(test)]

@@ -209,9 +209,9 @@ pub(super) fn digits(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// At least one digit.
+/// At least one digit: a fraction, often long, or an exponent.
 #[inline]
 pub(super) fn some_digits(text: &[u8], at: usize) -> Step {
-    let behind = digits(text, at);
+    let behind = plain::skip_digits(text, at);
     if behind > at { Ok(behind) } else { Err(halt(text, at, Why::Digit)) }
 }

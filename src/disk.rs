@@ -1,7 +1,7 @@
 //! The file system, one verb a step. Everything is done by directory handle and name, never by a path that somebody
 //! could swap a link into; links are never followed below a handle.
 //!
-//! *Invariant:* no other module touches files. Each verb that changes something passes [`Disk::step`] first, so a test
+//! *Invariant:* no other module touches files. Each verb that changes something asks the hook first, so a test
 //! can fail or stop exactly one of many (as superfly/litefs does in `mock/os.go`).
 
 pub mod attributes;

@@ -7,7 +7,7 @@
 //! enforces this), so whoever reads downwards meets every idea before its use.
 //!
 //! *Ground*, the only code that meets the outside world: [`error`] says what failed, where and why; [`clock`] alone reads
-//! the wall clock; [`line`] seals the lines of our own records; [`disk`] alone touches the file system, one verb a step.
+//! the wall clock; [`mod@line`] seals the lines of our own records; [`disk`] alone touches the file system, one verb a step.
 //!
 //! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`verdict`] is what can be said of it;
 //! [`config`] is what the operator wants.

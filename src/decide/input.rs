@@ -71,7 +71,7 @@ pub enum Ended {
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing, until the document is seen again or [`Machine::due`].
+    /// Nothing, until the document is seen again or [`super::Machine::due`].
     Rest,
     /// Look again now.
     Look,

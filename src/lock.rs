@@ -1,6 +1,7 @@
 //! The advisory locks of programs that cooperate: whoever holds `<name>.lock` is at work on the file.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::disk::directory::Directory;
@@ -36,12 +37,16 @@ pub fn try_existing(disk: &Disk, directory: &Directory, document: &DocumentId) -
             Err(fs4::TryLockError::WouldBlock) => Sidecar::Taken,
             Err(fs4::TryLockError::Error(_)) => Sidecar::Absent,
         }),
-        Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => Ok(Sidecar::Absent),
-        Err(error) => Err(error),
+        // Nor can anybody have made it where its name would be longer than names can be.
+        Err(error) => match error.io_kind() {
+            Some(ErrorKind::PermissionDenied | ErrorKind::InvalidFilename) => Ok(Sidecar::Absent),
+            _ => Err(error),
+        },
     }
 }
 
-/// Does an editor have the document open? vim keeps `.<name>.swp` beside it, Emacs a link `.#<name>`.
+/// Does an editor have the document open? vim keeps `.<name>.swp` beside it (without a second dot where the name begins
+/// with one), Emacs a link `.#<name>`.
 ///
 /// # Errors
 /// The disk failed.
@@ -52,10 +57,13 @@ pub fn is_in_an_editor(disk: &Disk, directory: &Directory, document: &DocumentId
         name.push(after);
         name
     };
-    for name in [around(".", ".swp"), around(".#", "")] {
-        // A name that has become too long for the file system is no file's.
-        if matches!(disk.look(directory, &name), Ok(Some(_))) {
-            return Ok(true);
+    for name in [around(".", ".swp"), around("", ".swp"), around(".#", "")] {
+        match disk.look(directory, &name) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(true),
+            // A name that has become too long for the file system is no file's.
+            Err(error) if error.io_kind() == Some(ErrorKind::InvalidFilename) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(false)

@@ -5,13 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::signature::Signature;
 use super::{Disk, Durable, Step};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// An open folder, and the path that it was opened by.
 #[derive(Debug)]
@@ -192,6 +193,22 @@ impl Disk {
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(errno) => Err(Error::new("locking the folder", &directory.path, errno)),
         }
+    }
+
+    /// Waits for the lock of a folder ([`Disk::try_lock_directory`]).
+    ///
+    /// # Errors
+    /// `Locked` when somebody else still has it after `limit`.
+    pub fn lock_directory(&self, directory: &Directory, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !self.try_lock_directory(directory)? {
+            if Instant::now() > deadline {
+                let why = Cause::Locked(format!("another jsonwarden process has been at it for {limit:?}"));
+                return Err(Error::new("locking the folder", &directory.path, why));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// The real path of a folder or file: links resolved, absolute.

@@ -5,11 +5,13 @@ mod folder;
 mod names;
 mod record;
 mod retention;
+mod store;
 
 pub use batch::Batch;
-pub use folder::{Folder, New, Taken};
+pub use folder::Folder;
 pub use names::components;
 pub use retention::{Keep, surplus};
+pub use store::{New, Taken};
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

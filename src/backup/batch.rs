@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
-use super::folder::{Folder, New, Taken};
+use super::folder::Folder;
 use super::record::Remark;
+use super::store::{New, Taken};
 use super::{Backups, components};
 use crate::disk::Durable;
 use crate::document::{Digest, DocumentId, Stored};
@@ -23,7 +24,6 @@ struct Staged {
     document: DocumentId,
     folder: Folder,
     name: OsString,
-    digest: Digest,
     origin: &'static str,
     remark: Remark,
 }
@@ -45,14 +45,12 @@ impl<'backups> Batch<'backups> {
         let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
         let folder = Folder::new(self.backups.disk.clone(), directory, document.clone());
         folder.lock()?;
-        if let Some(newest) = folder.versions()?.into_iter().next().filter(|newest| newest.digest == new.digest) {
+        if let Some(newest) = folder.newest_if(new.digest)? {
             return Ok(Some(newest));
         }
         let name = folder.stage(new, Durable::Later)?;
-        let bytes = new.bytes.len() as u64;
-        let remark = Remark { mark: new.mark, dialect: new.dialect, bytes, attributes: new.attributes.clone() };
-        let (document, digest, origin) = (document.clone(), new.digest, new.origin);
-        self.staged.push(Staged { document, folder, name, digest, origin, remark });
+        let (document, origin) = (document.clone(), new.origin);
+        self.staged.push(Staged { document, folder, name, origin, remark: new.remark() });
         Ok(None)
     }
 
@@ -78,7 +76,7 @@ impl<'backups> Batch<'backups> {
         }
         for (one, stored) in self.staged.iter().zip(named) {
             // What cannot be taken back keeps its digest, which is checked before any use.
-            let _ = stored.and_then(|stored| one.folder.withdraw(stored.version));
+            let _ = stored.and_then(|stored| one.folder.withdraw(stored.version, &one.name));
         }
         None
     }
@@ -86,14 +84,14 @@ impl<'backups> Batch<'backups> {
 
 impl Staged {
     fn publish(&self) -> Result<Stored> {
-        self.folder.publish(&self.remark, self.digest, self.origin, &self.name, Durable::Later)
+        self.folder.publish(&self.remark, self.origin, &self.name, Durable::Later)
     }
 
     /// Stores it again, durably, from what was written.
     fn alone(&self) -> Result<Stored> {
         let bytes = self.folder.whole(&self.name)?;
-        let Remark { mark, dialect, ref attributes, .. } = self.remark;
-        let (digest, origin) = (self.digest, self.origin);
+        let Remark { digest, mark, dialect, ref attributes, .. } = self.remark;
+        let origin = self.origin;
         if Digest::of(&bytes) != digest {
             let why = Cause::Damaged("what was written reads back differently".to_owned());
             return Err(Error::new("storing", self.document.path(), why));

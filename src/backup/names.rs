@@ -11,13 +11,14 @@ use crate::document::{Digest, DocumentId, Version};
 const NAME_LIMIT_BYTES: usize = 255;
 
 /// The folders that lead from the state directory to a document's own: `backups`, the document's folders, `<name>@`. A
-/// name too long for the `@` is cut and given its digest.
+/// name too long for the `@` is cut and given its digest: it is then longer than any name that is not cut, so that no two
+/// documents share a folder.
 #[must_use]
 pub fn components(kind: &str, document: &DocumentId) -> Vec<OsString> {
     let mut names = vec![OsString::from(kind)];
     names.extend(document.directory().iter().skip(1).map(OsStr::to_owned));
     let mut last = document.name().as_bytes().to_vec();
-    if last.len() >= NAME_LIMIT_BYTES {
+    if last.len() + 1 >= NAME_LIMIT_BYTES {
         let digest = Digest::of(&last).to_string();
         last.truncate(NAME_LIMIT_BYTES - digest.len() - 2);
         last.push(b'-');
@@ -100,7 +101,10 @@ mod tests {
     #[test]
     fn two_names_too_long_for_the_sign_stay_apart() {
         let long = |last: &str| components("backups", &document(&("n".repeat(254) + last))).pop().unwrap();
-        assert!(long("a").len() <= NAME_LIMIT_BYTES);
+        assert_eq!(long("a").len(), NAME_LIMIT_BYTES);
         assert_ne!(long("a"), long("b"));
+        let cut = long("a").into_string().unwrap();
+        let alike = components("backups", &document(cut.strip_suffix('@').unwrap())).pop().unwrap();
+        assert_ne!(long("a"), alike, "nobody can choose the name that a cut one gets");
     }
 }

@@ -1,18 +1,19 @@
 //! `record.jsonl`: what is thought of each version, one sealed line a remark; of several about one version the last holds.
 //! A version without a line, or whose line is damaged, still counts by its name and digest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 
 use serde_json::{Map, Value, json};
 
 use crate::disk::attributes::Attributes;
-use crate::document::{Dialect, Mark, Version};
+use crate::document::{Dialect, Digest, Mark, Version};
 use crate::line::{self, hex, unhex};
 
 /// What is known of a version beside its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remark {
+    pub digest: Digest,
     pub mark: Mark,
     pub dialect: Dialect,
     pub bytes: u64,
@@ -25,24 +26,51 @@ pub(super) fn format(version: Version, remark: &Remark, origin: &str) -> String 
     let extended: Map<String, Value> =
         extended.iter().map(|(name, value)| (hex(name.to_bytes()), Value::String(hex(value)))).collect();
     let fields = json!({
-        "v": 1, "version": version, "mark": remark.mark, "origin": origin, "dialect": remark.dialect,
+        "v": 1, "version": version, "digest": remark.digest.to_string(), "mark": remark.mark, "origin": origin, "dialect": remark.dialect,
         "bytes": remark.bytes, "owner": owner, "group": group, "mode": format!("{mode:04o}"), "extended_hex": extended,
     });
     fields.as_object().map(line::seal).unwrap_or_default()
 }
 
-/// All remarks of a `record.jsonl`, and how many lines it has.
-pub(super) fn parse(text: &[u8]) -> (HashMap<Version, Remark>, usize) {
-    let mut remarks = HashMap::new();
-    let mut lines = 0;
-    for text in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        lines += 1;
-        let fields = std::str::from_utf8(text).ok().and_then(line::open);
-        if let Some((version, remark)) = fields.and_then(|fields| remark(&fields)) {
-            remarks.insert(version, remark);
+/// All remarks of a `record.jsonl`.
+pub(super) fn parse(text: &[u8]) -> HashMap<Version, Remark> {
+    lines(text).filter_map(remark_of).collect()
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn remark_of(line: &[u8]) -> Option<(Version, Remark)> {
+    remark(&line::open(std::str::from_utf8(line).ok()?)?)
+}
+
+/// Beyond this many lines for each that is wanted, a record is worth rewriting.
+const SLACK_LINES: usize = 128;
+
+/// The record without what is no longer wanted; `None`: it is not worth it. The lines about `SLACK_LINES` versions that were
+/// removed stay, newest first: a leftover may still be one of them.
+pub(super) fn compacted(text: &[u8], is_there: impl Fn(Version) -> bool) -> Option<Vec<u8>> {
+    let mut last_lines: BTreeMap<Version, &[u8]> = BTreeMap::new();
+    for line in lines(text) {
+        last_lines.extend(remark_of(line).map(|(version, _)| (version, line)));
+    }
+    let gone = last_lines.keys().filter(|version| !is_there(**version)).count();
+    let mut surplus = gone.saturating_sub(SLACK_LINES);
+    let wanted = last_lines.len() - surplus;
+    if lines(text).count() <= wanted + SLACK_LINES {
+        return None;
+    }
+    let mut kept = Vec::new();
+    for (version, line) in last_lines {
+        if surplus > 0 && !is_there(version) {
+            surplus -= 1;
+        } else {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
         }
     }
-    (remarks, lines)
+    Some(kept)
 }
 
 fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
@@ -60,6 +88,7 @@ fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
         extended: extended?,
     };
     let remark = Remark {
+        digest: fields.get("digest")?.as_str()?.parse().ok()?,
         mark: serde_json::from_value(fields.get("mark")?.clone()).ok()?,
         dialect: serde_json::from_value(fields.get("dialect")?.clone()).ok()?,
         bytes: number("bytes")?,
@@ -78,6 +107,7 @@ mod tests {
     #[test]
     fn the_last_remark_about_a_version_holds() {
         let mut remark = Remark {
+            digest: Digest::of(b"{}"),
             mark: Mark::Suspicious,
             dialect: Dialect::Json,
             bytes: 2,
@@ -92,8 +122,6 @@ mod tests {
         remark.mark = Mark::Accepted;
         text += &format(Version(1), &remark, "accept");
         text += "torn {\"v\":1";
-        let (remarks, lines) = parse(text.as_bytes());
-        assert_eq!(remarks.get(&Version(1)), Some(&remark));
-        assert_eq!(lines, 3);
+        assert_eq!(parse(text.as_bytes()).get(&Version(1)), Some(&remark));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rustix::fs::{Gid, Mode, Uid, XattrFlags};
@@ -47,15 +48,27 @@ impl Disk {
     pub fn set_attributes(&self, file: &File, path: &Path, wanted: &Attributes) -> Result<()> {
         let set = self.step(Step::SetAttributes).and_then(|()| apply(file, wanted).map_err(std::io::Error::from));
         let refused = |why: String| Error::new("keeping the attributes of", path, Cause::Refused(why));
-        match set {
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                return Err(Error::new("keeping the attributes of", path, error));
+        set.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::InvalidInput => {
+                refused(error.to_string())
             }
-            Err(error) => return Err(refused(error.to_string())),
-            Ok(()) => {}
-        }
+            _ => Error::new("keeping the attributes of", path, error),
+        })?;
         let now = self.attributes(file, path)?;
         if now == *wanted { Ok(()) } else { Err(refused("owner, mode or extended attributes do not take".to_owned())) }
+    }
+
+    /// Dates a file's inode to now (`ctime`), and changes nothing else of it. Not every file system does so when a name
+    /// is exchanged (XFS does not).
+    ///
+    /// # Errors
+    /// The file is another's, or the disk failed.
+    pub fn touch(&self, file: &File, path: &Path) -> Result<()> {
+        let touched = self.step(Step::SetAttributes).and_then(|()| {
+            let mode = Signature::of_file(file)?.mode & 0o7777;
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(std::io::Error::from)
+        });
+        touched.map_err(|error| Error::new("dating", path, error))
     }
 }
 

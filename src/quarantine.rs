@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::backup::components;
 use crate::clock;
@@ -16,6 +17,12 @@ pub struct Quarantine {
     disk: Disk,
     state: Directory,
 }
+
+/// How long to wait for the folder's lock; it is held while one file is written.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+
+/// The one temporary name in a folder; the lock says whose it is.
+const STAGED: &str = ".new";
 
 /// Bytes that are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,17 +47,14 @@ impl Quarantine {
     /// The disk is full or failed: the caller leaves the bytes where they are.
     pub fn keep(&self, document: &DocumentId, why: &str, bytes: &[u8]) -> Result<Kept> {
         let folder = self.folder(document)?;
+        self.disk.lock_directory(&folder, LOCK_LIMIT)?;
         let digest = Digest::of(bytes);
         if let Some(name) = self.same(&folder, bytes.len() as u64, digest)? {
             return Ok(Kept { path: folder.path().join(name), is_new: false });
         }
+        self.clear(&folder)?;
         let name = self.write(&folder, why, bytes)?;
-        let path = folder.path().join(&name);
-        if self.digest(&folder, &name)? == Some(digest) {
-            return Ok(Kept { path, is_new: true });
-        }
-        let cause = Cause::Damaged("what was written reads back differently".to_owned());
-        Err(Error::new("keeping in quarantine", path, cause))
+        Ok(Kept { path: folder.path().join(name), is_new: true })
     }
 
     /// Does the quarantine hold these bytes of the document?
@@ -87,27 +91,52 @@ impl Quarantine {
 
     /// Writes under a temporary name first: a reader of the folder never meets half a file.
     fn write(&self, folder: &Directory, why: &str, bytes: &[u8]) -> Result<OsString> {
-        let stamp = clock::stamp(clock::now());
-        let staged = OsString::from(format!(".new-{stamp}-{}", std::process::id()));
-        let path = folder.path().join(&staged);
-        let file = self.disk.create(folder, &staged, 0o600)?;
+        let staged = OsStr::new(STAGED);
+        let path = folder.path().join(staged);
+        let file = self.disk.create(folder, staged, 0o600)?;
         let written = self.disk.write(&file, &path, bytes).and_then(|()| self.disk.sync(&file, &path));
-        let name = OsString::from(format!("{stamp}-{why}.bad"));
-        let named = written.and_then(|()| self.disk.rename(folder, &staged, &name));
-        if let Err(error) = named {
-            // Ours, and incomplete or unneeded; the first error is the one worth telling.
-            let _ = self.disk.unlink(folder, &staged);
-            return Err(error);
+        let read_back = written.and_then(|()| self.digest(folder, staged)).and_then(|digest| {
+            let cause = || Cause::Damaged("what was written reads back differently".to_owned());
+            if digest == Some(Digest::of(bytes)) { Ok(()) } else { Err(Error::new("keeping", &path, cause())) }
+        });
+        match read_back.and_then(|()| self.name(folder, staged, why)) {
+            Ok(name) => self.disk.sync_directory(folder).map(|()| name),
+            Err(error) => {
+                // Ours, and incomplete or unneeded; the first error is the one worth telling.
+                let _ = self.disk.unlink(folder, staged);
+                Err(error)
+            }
         }
-        self.disk.sync_directory(folder)?;
-        Ok(name)
     }
 
+    /// Gives staged bytes the first name that is free from now on: two repairs may fall into one microsecond, or the clock
+    /// may have been set back to one.
+    fn name(&self, folder: &Directory, staged: &OsStr, why: &str) -> Result<OsString> {
+        let mut moment = clock::now();
+        loop {
+            let name = OsString::from(format!("{}-{why}.bad", clock::stamp(moment)));
+            if self.disk.look(folder, &name)?.is_none() {
+                return self.disk.rename(folder, staged, &name).map(|()| name);
+            }
+            moment += Duration::from_micros(1);
+        }
+    }
+
+    /// Removes what a process that died left half done: whoever holds the lock knows that nobody is at it.
+    fn clear(&self, folder: &Directory) -> Result<()> {
+        match self.disk.look(folder, OsStr::new(STAGED))? {
+            Some(_) => self.disk.unlink(folder, OsStr::new(STAGED)),
+            None => Ok(()),
+        }
+    }
+
+    /// The name that keeps these bytes, durably. What cannot be read keeps nothing.
     fn same(&self, folder: &Directory, bytes: u64, digest: Digest) -> Result<Option<OsString>> {
         for name in self.kept(folder)? {
             let has_size = self.disk.look(folder, &name)?.is_some_and(|found| found.bytes == bytes);
-            if has_size && self.digest(folder, &name)? == Some(digest) {
-                return Ok(Some(name));
+            if has_size && self.digest(folder, &name).is_ok_and(|found| found == Some(digest)) {
+                // Whoever gave it its name may have died before that was durable.
+                return self.disk.sync_directory(folder).map(|()| Some(name));
             }
         }
         Ok(None)

@@ -1,25 +1,27 @@
 //! The repair: the newest good version gets to the name, and what it replaces is kept (protocol C, steps 1 to 7).
 
+mod choice;
 mod leftover;
 
-pub use leftover::{Disposal, settle};
-use std::ffi::OsString;
+pub use leftover::{Disposal, settle, settle_after};
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::backup::{Backups, Folder};
+use crate::backup::Backups;
 use crate::disk::directory::Directory;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
-use crate::document::{Digest, DocumentId, Mark, Stored, Version};
+use crate::document::{Digest, DocumentId, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::lock::{self, Sidecar};
 use crate::quarantine::Quarantine;
 use crate::read::{self, Contents};
 use crate::swap::{self, Staged, Swapped};
 use crate::verdict::{Kind, Reason, Verdict};
+use choice::{Choice, Chosen, choose};
 
 /// Whatever a repair works with.
 #[derive(Clone, Copy)]
@@ -92,17 +94,12 @@ pub struct Restored {
     pub leftover: OsString,
 }
 
-/// The version chosen to be put back.
-struct Choice {
-    version: Stored,
-    bytes: Vec<u8>,
-}
-
 /// Repairs a document whose present bytes were judged corrupt. Nothing is changed unless they are still the same at the
 /// last look, under a lease.
 ///
 /// # Errors
-/// The disk is full or failed; the document is as it was.
+/// The disk is full or failed: the document is as it was, or good bytes stand at the name and may not be durable. What was
+/// damaged is not lost either way.
 pub fn execute(ground: &Ground, judged: &Judged) -> Result<Report> {
     let mut rotten = Vec::new();
     let outcome = attempt(ground, judged, &mut rotten)?;
@@ -150,59 +147,44 @@ fn obstacle(ground: &Ground, found: &Signature) -> Result<Option<(Reason, String
     Ok(None)
 }
 
-enum Chosen {
-    Version(Choice),
-    Suspicious(Version),
-    Nothing,
-}
-
-/// The newest version whose digest and today's rules both hold. A suspicious newest one is not passed over: a person must
-/// say what it is.
-fn choose(ground: &Ground, folder: &Folder, rotten: &mut Vec<(Version, PathBuf)>) -> Result<Chosen> {
-    let versions = folder.versions()?;
-    if let Some(newest) = versions.first().filter(|newest| newest.mark == Mark::Suspicious) {
-        return Ok(Chosen::Suspicious(newest.version));
-    }
-    for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {
-        match folder.bytes(version.version) {
-            Ok(bytes) if matches!((ground.judge)(&bytes), Verdict::Valid { .. }) => {
-                return Ok(Chosen::Version(Choice { version, bytes }));
-            }
-            Ok(_) | Err(_) => rotten.push((version.version, folder.path_of(version.version)?)),
-        }
-    }
-    Ok(Chosen::Nothing)
-}
-
 fn put_back(ground: &Ground, judged: &Judged, file: &File, choice: &Choice) -> Result<Outcome> {
     let &Ground { disk, directory, document, .. } = ground;
     let attributes = disk.attributes(file, document.path())?;
-    let staged = match swap::stage(disk, directory, document, &choice.bytes, &attributes) {
+    let staged = match swap::stage(disk, directory, document, choice.version.version, &choice.bytes, &attributes) {
         Err(error) if matches!(error.cause(), Cause::Refused(_)) => {
             return Ok(Outcome::Held(Reason::Attributes, error.to_string()));
         }
         staged => staged?,
     };
     match last_look_and_swap(ground, judged, file, &staged) {
-        Ok(Attempt::Swapped { visible, bytes }) => finish(ground, judged, choice, staged.name, visible, &bytes),
+        Ok(Attempt::Swapped(swap)) => finish(ground, judged, file, choice, staged.name, &swap),
         Ok(Attempt::Yielded) => disk.sync_directory(directory).map(|()| Outcome::Yielded),
         Ok(Attempt::CalledOff(outcome)) => {
             disk.unlink(directory, &staged.name)?;
             Ok(outcome)
         }
-        // Whether ours ever stood at the name is not known: it stays, as a leftover.
-        Err(error) => Err(error),
+        Err(error) => {
+            // Only if it was never renamed, which would have dated it anew, did it never stand at the name; else it stays, as
+            // a leftover.
+            if disk.look(directory, &staged.name).ok().flatten() == Some(staged.signature) {
+                let _ = disk.unlink(directory, &staged.name);
+            }
+            Err(error)
+        }
     }
 }
 
 enum Attempt {
-    Swapped {
-        visible: Instant,
-        bytes: Vec<u8>,
-    },
+    Swapped(Swap),
     Yielded,
     /// Before anything was exchanged: the staged file never stood at the name.
     CalledOff(Outcome),
+}
+
+/// A swap that was done.
+struct Swap {
+    visible: Instant,
+    damaged: Vec<u8>,
 }
 
 fn last_look_and_swap(ground: &Ground, judged: &Judged, file: &File, staged: &Staged) -> Result<Attempt> {
@@ -232,11 +214,13 @@ fn look_and_swap(
     let Some(Contents { bytes, signature, .. }) = judged_bytes(ground, judged, file, goes_on)? else {
         return Ok(Attempt::CalledOff(Outcome::Changed));
     };
-    if disk.look(directory, document.name())?.is_none_or(|found| !found.is_same_file(&signature)) {
+    // A second name may have come since the first look: a swap would part them.
+    let is_there = |found: Signature| found.is_same_file(&signature) && found.links == 1;
+    if !disk.look(directory, document.name())?.is_some_and(is_there) {
         return Ok(Attempt::CalledOff(Outcome::Changed));
     }
     Ok(match swap::exchange(disk, directory, document, staged, &signature, is_undisturbed)? {
-        Swapped::Done => Attempt::Swapped { visible: Instant::now(), bytes },
+        Swapped::Done => Attempt::Swapped(Swap { visible: Instant::now(), damaged: bytes }),
         Swapped::Yielded => Attempt::Yielded,
     })
 }
@@ -252,15 +236,18 @@ fn judged_bytes(ground: &Ground, judged: &Judged, file: &File, goes_on: &dyn Fn(
 fn finish(
     ground: &Ground,
     judged: &Judged,
+    file: &File,
     choice: &Choice,
     leftover: OsString,
-    visible: Instant,
-    damaged: &[u8],
+    swap: &Swap,
 ) -> Result<Outcome> {
-    ground.disk.sync_directory(ground.directory)?;
-    let kept = ground.quarantine.keep(ground.document, judged.kind.label(), damaged).map(|kept| kept.path);
-    let version = choice.version.clone();
-    Ok(Outcome::Restored(Restored { version, kept, bytes: damaged.len() as u64, visible, leftover }))
+    let &Ground { disk, directory, document, quarantine, .. } = ground;
+    let synced = disk.sync_directory(directory);
+    // Its grace begins now. Where that cannot be noted, it began when the file was last changed.
+    let _ = disk.touch(file, document.path());
+    let kept = quarantine.keep(document, judged.kind.label(), &swap.damaged).map(|kept| kept.path);
+    let (version, bytes) = (choice.version.clone(), swap.damaged.len() as u64);
+    synced.map(|()| Outcome::Restored(Restored { version, kept, bytes, visible: swap.visible, leftover }))
 }
 
 fn held(reason: Reason, why: &str) -> Outcome {

@@ -7,7 +7,7 @@ use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
-use crate::document::{Digest, DocumentId};
+use crate::document::{Digest, DocumentId, Version};
 use crate::error::{Cause, Error, Result};
 
 /// A complete, durable, verified file beside the document, ready to be exchanged with it.
@@ -33,7 +33,14 @@ pub enum Swapped {
 /// microseconds of us.
 const EXCHANGE_LIMIT: usize = 64;
 
-/// Stages bytes beside the document with these attributes, durable and read back.
+/// An exchange that fails while another must be undone is tried again so often: a writer's newest bytes are at stake.
+const FAILURE_LIMIT: usize = 3;
+
+/// What the end of a staged file's name says as long as the file is not complete.
+const INCOMPLETE: &str = ".part";
+
+/// Stages a version's bytes beside the document with these attributes, durable and read back. Only what is complete gets the
+/// name that ends with the version's number.
 ///
 /// # Errors
 /// The disk is full or failed, or (`Refused`) the attributes cannot be reproduced. Nothing is left behind.
@@ -41,21 +48,35 @@ pub fn stage(
     disk: &Disk,
     directory: &Directory,
     document: &DocumentId,
+    version: Version,
     bytes: &[u8],
     attributes: &Attributes,
 ) -> Result<Staged> {
-    let name = OsString::from(format!("{}{:016x}", document.staged_prefix(), random()?));
-    let file = disk.create(directory, &name, 0o600)?;
-    let signature = fill(disk, directory, &name, &file, bytes, attributes);
-    drop(file);
-    match signature {
+    let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
+    let (incomplete, name) =
+        (OsString::from(format!("{stem}{INCOMPLETE}")), OsString::from(format!("{stem}-{version}")));
+    let file = disk.create(directory, &incomplete, 0o600)?;
+    let filled = fill(disk, directory, &incomplete, &file, bytes, attributes)
+        .and_then(|()| disk.rename(directory, &incomplete, &name))
+        .and_then(|()| disk.signature(&file, &directory.path().join(&name)));
+    match filled {
         Ok(signature) => Ok(Staged { name, signature }),
         Err(error) => {
             // It is ours and was never at the document's name; the first error is the one worth telling.
-            let _ = disk.unlink(directory, &name);
+            let _ = disk.unlink(directory, &incomplete);
             Err(error)
         }
     }
+}
+
+/// Was this file still being staged by a process that died? Then it never stood at a document's name.
+pub(crate) fn is_incomplete(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(INCOMPLETE.as_bytes())
+}
+
+/// The version that was staged under this name.
+pub(crate) fn staged_version(name: &OsStr) -> Option<Version> {
+    name.to_str()?.rsplit_once('-')?.1.parse().ok().map(Version)
 }
 
 fn fill(
@@ -65,17 +86,17 @@ fn fill(
     file: &File,
     bytes: &[u8],
     attributes: &Attributes,
-) -> Result<Signature> {
+) -> Result<()> {
     let path = directory.path().join(name);
     disk.write(file, &path, bytes)?;
     disk.set_attributes(file, &path, attributes)?;
     disk.sync(file, &path)?;
-    let Opened::File(again, signature) = disk.open(directory, name)? else {
+    let Opened::File(again, _) = disk.open(directory, name)? else {
         return Err(Error::new("reading back", path, Cause::Damaged("it is gone".to_owned())));
     };
     let read = disk.read(&again, &path, bytes.len() as u64 + 1, || true)?;
     if read.is_some_and(|read| Digest::of(&read) == Digest::of(bytes)) {
-        return Ok(signature);
+        return Ok(());
     }
     Err(Error::new("reading back", path, Cause::Damaged("it is not what was written".to_owned())))
 }
@@ -95,19 +116,36 @@ pub fn exchange(
     is_undisturbed: impl Fn() -> bool,
 ) -> Result<Swapped> {
     disk.exchange(directory, &staged.name, document.name())?;
-    let mut out = disk.look(directory, &staged.name)?;
+    // What cannot be looked at is not what was expected.
+    let out = disk.look(directory, &staged.name).ok().flatten();
     if out.is_some_and(|out| out.is_same_file(expected)) && is_undisturbed() {
         return Ok(Swapped::Done);
     }
-    // What was put in last; if it comes out again, nobody was at the name in between.
+    undo(disk, directory, document, staged, out)
+}
+
+/// Exchanges again until what comes out is what was put in last: then nobody was at the name in between.
+fn undo(
+    disk: &Disk,
+    directory: &Directory,
+    document: &DocumentId,
+    staged: &Staged,
+    mut out: Option<Signature>,
+) -> Result<Swapped> {
     let mut put_in = Some(staged.signature);
+    let mut failures = 0;
     for _ in 0..EXCHANGE_LIMIT {
-        let going_in = out;
         match disk.exchange(directory, &staged.name, document.name()) {
+            Ok(()) => {}
             // Somebody removed the document: it is not for us to bring it back.
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok(Swapped::Yielded),
-            result => result?,
+            Err(error) if failures == FAILURE_LIMIT => return Err(error),
+            Err(_) => {
+                failures += 1;
+                continue;
+            }
         }
+        let going_in = out;
         out = disk.look(directory, &staged.name)?;
         if out.zip(put_in).is_some_and(|(out, put_in)| out.is_same_file(&put_in)) {
             break;

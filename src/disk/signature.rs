@@ -106,6 +106,19 @@ impl Signature {
         self.device == other.device && self.inode == other.inode && self.born_ns == other.born_ns
     }
 
+    /// Were its bytes written after `other` was last changed in any way? The kernel dates both.
+    #[must_use]
+    pub fn is_written_after(&self, other: &Self) -> bool {
+        self.modified_ns >= other.changed_ns
+    }
+
+    /// Was it changed after `other` was, by more than what one exchange of the two dates apart?
+    #[must_use]
+    pub fn is_changed_after(&self, other: &Self) -> bool {
+        const ONE_STEP_NS: i64 = 10_000_000;
+        self.changed_ns.saturating_sub(other.changed_ns) > ONE_STEP_NS
+    }
+
     /// How long ago the kernel saw the file change (`ctime`, which no program can forge).
     #[must_use]
     pub fn age(&self) -> Duration {

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ground;
-use crate::disk::lease::{self, Request};
+use crate::backup::Folder;
+use crate::disk::lease::{self, Lease, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{File, Opened};
 use crate::document::Digest;
 use crate::error::Result;
-use crate::read::{self, Contents, Look, OpenWriter};
+use crate::read::{self, Contents, Look, OpenWriter, Reading};
 use crate::swap::{self, Staged, Swapped};
 use crate::verdict::Verdict;
 
@@ -35,87 +36,131 @@ pub enum Disposal {
 /// How long a late writer is given (protocol C, step 8).
 const GRACE: Duration = Duration::from_secs(60);
 
+/// A leftover that was read whole.
+struct Found<'a> {
+    name: &'a OsStr,
+    file: &'a File,
+    bytes: Vec<u8>,
+    digest: Digest,
+    signature: Signature,
+}
+
 /// Looks at one leftover, and ends with it if that is safe. `put_aside` is the digest it had when it was swapped out, if
 /// that is known: valid bytes that differ from it are a late writer's, even if an older version had the same.
 ///
 /// # Errors
 /// The disk is full or failed: the leftover stays.
 pub fn settle(ground: &Ground, name: &OsStr, put_aside: Option<Digest>) -> Result<Disposal> {
+    settle_after(ground, name, put_aside, GRACE)
+}
+
+/// As [`settle`], with another time for late writers.
+///
+/// # Errors
+/// As [`settle`].
+pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, grace: Duration) -> Result<Disposal> {
     let file = match ground.disk.open(ground.directory, name)? {
-        Opened::File(file, _) => file,
+        Opened::File(file, found) if found.bytes <= ground.limit_bytes && found.links == 1 => file,
         Opened::Missing => return Ok(Disposal::Gone),
-        Opened::Other(_) => return Ok(Disposal::Kept),
+        Opened::File(..) | Opened::Other(_) => return Ok(Disposal::Kept),
     };
     let folder = ground.backups.make(ground.document)?;
     folder.lock()?;
+    if swap::is_incomplete(name) {
+        // Nobody stages without the lock.
+        return ground.disk.unlink(ground.directory, name).map(|()| Disposal::Removed);
+    }
     let lease = match lease::request(&file) {
         Request::Busy => return Ok(Disposal::Waiting),
         Request::Granted(lease) => Some(lease),
         Request::Unavailable => None,
     };
-    let is_undisturbed = || lease.as_ref().is_none_or(lease::Lease::is_unbroken);
-    let contents = read::contents(ground.disk, ground.document, &file, ground.limit_bytes, is_undisturbed)?;
+    let goes_on = || is_undisturbed(lease.as_ref());
+    let contents = read::contents(ground.disk, ground.document, &file, ground.limit_bytes, goes_on)?;
     let Some(Contents { bytes, signature, is_steady: true }) = contents else { return Ok(Disposal::Waiting) };
-    let digest = Digest::of(&bytes);
-    let is_stored = folder.versions()?.iter().any(|stored| stored.digest == digest);
-    let is_kept = is_stored || ground.quarantine.holds(ground.document, signature.bytes, digest)?;
-    let is_old = signature.age() >= GRACE;
-    let is_late = put_aside.is_some_and(|before| before != digest);
-    if is_kept && !(is_late && matches!((ground.judge)(&bytes), Verdict::Valid { .. })) {
-        return if is_old { remove(ground, name, &is_undisturbed) } else { Ok(Disposal::Waiting) };
+    let found = Found { name, file: &file, digest: Digest::of(&bytes), bytes, signature };
+    end(ground, &folder, &found, lease, put_aside, grace)
+}
+
+fn end(
+    ground: &Ground,
+    folder: &Folder,
+    found: &Found,
+    lease: Option<Lease>,
+    put_aside: Option<Digest>,
+    grace: Duration,
+) -> Result<Disposal> {
+    let put_in = swap::staged_version(found.name).map(|version| folder.digest_of(version)).transpose()?.flatten();
+    let reads = matches!((ground.judge)(&found.bytes), Verdict::Valid { .. } | Verdict::Suspicious(..));
+    let is_kept =
+        folder.keeps(found.digest)? || ground.quarantine.holds(ground.document, found.signature.bytes, found.digest)?;
+    let is_late = put_aside.is_some_and(|before| before != found.digest);
+    // What we put in ourselves is nobody's news.
+    if reads && put_in != Some(found.digest) && (is_late || !is_kept) {
+        drop(lease);
+        return swap_in(ground, folder, found, put_in);
     }
-    match (ground.judge)(&bytes) {
-        Verdict::Valid { .. } | Verdict::Suspicious(..) => {
-            drop(lease);
-            swap_in(ground, name, &file, signature, digest)
-        }
-        Verdict::Corrupt(_) | Verdict::Told(_) if !is_old => Ok(Disposal::Waiting),
-        Verdict::Corrupt(_) | Verdict::Told(_) => {
-            let kept = ground.quarantine.keep(ground.document, "replaced", &bytes)?;
-            let removed = remove(ground, name, &is_undisturbed)?;
-            let kept = Disposal::Quarantined(kept.path, signature.bytes);
-            Ok(if removed == Disposal::Removed { kept } else { removed })
-        }
+    if found.signature.age() < grace {
+        return Ok(Disposal::Waiting);
     }
+    if is_kept {
+        return remove(ground, found, lease.as_ref(), Disposal::Removed);
+    }
+    let kept = ground.quarantine.keep(ground.document, "replaced", &found.bytes)?;
+    remove(ground, found, lease.as_ref(), Disposal::Quarantined(kept.path, found.signature.bytes))
 }
 
 /// Unlinks a leftover whose bytes are known to be kept; a writer who came meanwhile keeps it.
-fn remove(ground: &Ground, name: &OsStr, is_undisturbed: &dyn Fn() -> bool) -> Result<Disposal> {
-    if !is_undisturbed() {
+fn remove(ground: &Ground, found: &Found, lease: Option<&Lease>, done: Disposal) -> Result<Disposal> {
+    if !is_undisturbed(lease) {
         return Ok(Disposal::Waiting);
     }
-    ground.disk.unlink(ground.directory, name)?;
-    Ok(Disposal::Removed)
+    ground.disk.unlink(ground.directory, found.name).map(|()| done)
 }
 
-/// Puts a late writer's bytes at the name, if what stands there is a stored version: then nothing newer is replaced.
-fn swap_in(ground: &Ground, name: &OsStr, file: &File, late: Signature, digest: Digest) -> Result<Disposal> {
-    let &Ground { disk, directory, document, backups, .. } = ground;
+fn is_undisturbed(lease: Option<&Lease>) -> bool {
+    lease.is_none_or(Lease::is_unbroken)
+}
+
+/// Puts a late writer's bytes at the name, if what stands there is older, and a stored version: then nothing is lost and
+/// nothing newer is replaced.
+fn swap_in(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Digest>) -> Result<Disposal> {
+    let &Ground { disk, directory, document, .. } = ground;
     let present = match read::look(disk, directory, document, ground.limit_bytes, OpenWriter::Wait)? {
         Look::Read(present) => present,
         Look::Busy | Look::Changed => return Ok(Disposal::Waiting),
         Look::Missing | Look::Other(_) | Look::TooLarge(_) => return Ok(Disposal::Kept),
     };
-    let Some(folder) = backups.find(document)? else { return Ok(Disposal::Kept) };
-    if !folder.versions()?.iter().any(|stored| stored.digest == present.digest) {
+    if !may_follow(found, &present, put_in) || !folder.keeps(present.digest)? {
         return Ok(Disposal::Kept);
     }
     // The late file is what is put in; it must still be what was read.
-    let again = read::contents(disk, document, file, ground.limit_bytes, || true)?;
-    if again.is_none_or(|again| !again.is_steady || Digest::of(&again.bytes) != digest) {
+    let again = read::contents(disk, document, found.file, ground.limit_bytes, || true)?;
+    if again.is_none_or(|again| !again.is_steady || Digest::of(&again.bytes) != found.digest) {
         return Ok(Disposal::Waiting);
     }
-    let Opened::File(standing, now) = disk.open(directory, document.name())? else { return Ok(Disposal::Waiting) };
-    let lease = lease::request(&standing);
-    if now != present.signature || matches!(lease, Request::Busy) {
+    let lease = lease::request(&present.file);
+    let now = disk.look(directory, document.name())?;
+    if now != Some(present.signature) || matches!(lease, Request::Busy) {
         return Ok(Disposal::Waiting);
     }
-    let is_undisturbed = || match &lease {
+    let goes_on = || match &lease {
         Request::Granted(lease) => lease.is_unbroken(),
         Request::Busy | Request::Unavailable => true,
     };
-    let staged = Staged { name: name.to_owned(), signature: late };
-    let swapped = swap::exchange(disk, directory, document, &staged, &now, is_undisturbed)?;
+    let staged = Staged { name: found.name.to_owned(), signature: found.signature };
+    let swapped = swap::exchange(disk, directory, document, &staged, &present.signature, goes_on)?;
     disk.sync_directory(directory)?;
+    // Its own grace begins now.
+    let _ = disk.touch(&present.file, document.path());
     Ok(if swapped == Swapped::Done { Disposal::SwappedIn } else { Disposal::Waiting })
+}
+
+/// Is the leftover newer than what stands at the name, and could it have stood there itself? Where the version that we put
+/// in stands at the name untouched, everything else that was ever there is newer. Otherwise the kernel's dates must say so.
+/// (In a folder where many may write, a stranger's file must not get to the name by looking like ours.)
+fn may_follow(found: &Found, present: &Reading, put_in: Option<Digest>) -> bool {
+    let (late, standing) = (&found.signature, &present.signature);
+    let stands_untouched = put_in == Some(present.digest) && !standing.is_changed_after(late);
+    late.owner == standing.owner && (stands_untouched || late.is_written_after(standing))
 }

@@ -1,0 +1,66 @@
+//! Which version a repair puts back.
+
+use std::path::PathBuf;
+
+use super::Ground;
+use crate::backup::Folder;
+use crate::document::{Mark, Stored, Version};
+use crate::error::{Cause, Error, Result};
+use crate::verdict::Verdict;
+
+/// The version chosen to be put back.
+pub(super) struct Choice {
+    pub version: Stored,
+    pub bytes: Vec<u8>,
+}
+
+/// What choosing came to.
+pub(super) enum Chosen {
+    Version(Choice),
+    Suspicious(Version),
+    Nothing,
+}
+
+/// The newest version whose digest and today's rules both hold. A suspicious newest one is not passed over: a person must
+/// say what it is.
+pub(super) fn choose(ground: &Ground, folder: &Folder, rotten: &mut Vec<(Version, PathBuf)>) -> Result<Chosen> {
+    let versions = folder.versions()?;
+    if let Some(newest) = versions.first().filter(|newest| newest.mark == Mark::Suspicious) {
+        return Ok(Chosen::Suspicious(newest.version));
+    }
+    for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {
+        match folder.bytes(version.version) {
+            Ok(bytes) if matches!((ground.judge)(&bytes), Verdict::Valid { .. }) => {
+                return Ok(Chosen::Version(Choice { version, bytes }));
+            }
+            // Its own fault; another failure (no descriptor is left) says nothing against it, and must not cost its changes.
+            Err(error) if !is_rotten(&error) => return Err(error),
+            Ok(_) | Err(_) => rotten.push((version.version, folder.path_of(version.version)?)),
+        }
+    }
+    Ok(Chosen::Nothing)
+}
+
+fn is_rotten(error: &Error) -> bool {
+    match error.cause() {
+        Cause::Damaged(_) | Cause::Absent(_) => true,
+        Cause::Io(error) => error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_its_own_fault_has_a_version_passed_over() {
+        let failed = |cause| is_rotten(&Error::new("reading", "/a", cause));
+        assert!(failed(Cause::Damaged("its digest differs".to_owned())));
+        assert!(failed(Errno::IO.into()));
+        for passing in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS] {
+            assert!(!failed(passing.into()), "{passing}");
+        }
+    }
+}

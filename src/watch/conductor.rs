@@ -148,7 +148,8 @@ impl Conductor {
 
     /// A silent mount must not keep the rounds of the others. The first round waits until it is given up.
     fn is_settled(&self) -> bool {
-        let waits = self.settings.sweep_interval.max(Heartbeat::PERIOD);
+        // Half an interval: waiting for it must not make the round look stretched.
+        let waits = self.settings.sweep_interval / 2;
         self.mounts().iter().enumerate().all(|(index, mount)| {
             let is_left_behind = self.silences.get(index).is_some_and(|(_, silent_for, is_given_up)| {
                 *is_given_up || self.rounds.has_finished() && *silent_for >= waits

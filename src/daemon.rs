@@ -1,6 +1,7 @@
 //! The wiring: stages, the channels between them, signals, the drain. Crash-only: a stage that ends before the drain ends
 //! the daemon, systemd starts it anew, and the first sweep finds the truth on disk.
 
+mod progress;
 mod signals;
 mod state_dir;
 
@@ -117,6 +118,8 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
     let hosts = Hosts::new(&settings.hosts);
     let heartbeats = beats.into_iter().filter(|beat| listener.is_some() || beat.stage() != "expose").collect();
     let latches = vec![is_placed, is_judged];
+    // It ends by itself, and nothing waits for it.
+    tokio::spawn(progress::show(status.clone()));
     let view = View { status, metrics, recent, health, heartbeats, latches, draining: Arc::clone(&draining), hosts };
 
     let mut running: Running = JoinSet::new();

@@ -280,6 +280,8 @@ pub enum Fact {
 pub struct Status {
     /// Every document, in order of its name.
     pub files: std::sync::Arc<[FileStatus]>,
+    /// How many of them have had their first look.
+    pub judged: usize,
     /// Has the first sweep judged them all?
     pub first_sweep_done: bool,
 }

@@ -305,7 +305,8 @@ impl Recover {
         let mut files: Vec<_> = self.documents.values().map(Tracked::status).collect();
         files.sort_unstable_by(|one, other| one.subject.document.cmp(&other.subject.document));
         let first_sweep_done = self.is_swept && self.unlooked == 0;
-        self.status.send_replace(Arc::new(Status { files: files.into(), first_sweep_done }));
+        let judged = files.len().saturating_sub(self.unlooked);
+        self.status.send_replace(Arc::new(Status { files: files.into(), judged, first_sweep_done }));
         self.is_status_stale = false;
     }
 

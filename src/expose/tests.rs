@@ -135,7 +135,7 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         unrepairable: None,
         stock: Stock::default(),
     };
-    site.status.send_replace(Arc::new(Status { files: [file].into(), first_sweep_done: true }));
+    site.status.send_replace(Arc::new(Status { files: [file].into(), judged: 1, first_sweep_done: true }));
     let files: serde_json::Value = serde_json::from_str(body(&site.get("/api/v1/files"))).unwrap();
     assert_eq!(files[0]["path"], "/srv/a\\x0a\\xff.json");
     assert_eq!(files[0]["path_bytes"], "2f7372762f610aff2e6a736f6e");

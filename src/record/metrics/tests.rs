@@ -37,7 +37,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
 }
 
 fn scrape(metrics: &Metrics, files: Vec<FileStatus>) -> String {
-    let status = Status { files: files.into(), first_sweep_done: true };
+    let status = Status { files: files.into(), judged: 0, first_sweep_done: true };
     let sick = Standing { level: Level::Degraded, detail: String::new() };
     String::from_utf8(metrics.encode(&status, &[("sweep", sick)])).unwrap()
 }

@@ -185,20 +185,21 @@ impl Recover {
         let unlooked = &mut self.unlooked;
         let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
             *unlooked += 1;
-            Tracked::new(document.clone(), watch, literal, Arc::clone(&directory))
+            Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory))
         });
-        tracked.directory = directory;
+        tracked.belongs(watch, literal, directory);
         let seen = match sight {
             Sight::Present(signature) => {
                 tracked.signature = Some(signature);
                 return self.look(&document);
             }
             Sight::Missing | Sight::DirectoryMissing => Seen::Missing,
-            Sight::Unreadable(why) => Seen::Unreadable(Reason::Disk, why),
+            Sight::Unreadable(reason, why) => Seen::Unreadable(reason, why),
             Sight::Gone => return,
         };
-        if tracked.is_in_flight {
-            // What runs will see it too.
+        let is_stalled = matches!(seen, Seen::Unreadable(Reason::Stalled, _));
+        if tracked.is_in_flight && !is_stalled {
+            // What runs will see it too, unless it hangs.
             tracked.again = true;
             return;
         }
@@ -225,6 +226,10 @@ impl Recover {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         if tracked.is_in_flight {
             tracked.again = true;
+            return;
+        }
+        if !tracked.is_reachable() {
+            // Through the handle that stands for its folder nothing can be found: the next sweep says more.
             return;
         }
         let work = tracked.look(Instant::now());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::document::Dialect;
+use crate::error::Error;
 
 /// Declares a closed set of words: the enum, its labels (the names of the contract) and the list of all.
 macro_rules! closed_set {
@@ -163,6 +164,17 @@ closed_set! {
         Owner => "owner",
         /// Its mount does not answer.
         Stalled => "stalled",
+    }
+}
+
+impl Reason {
+    /// Why a file is unreadable after this error.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        match error.io_kind() {
+            Some(std::io::ErrorKind::PermissionDenied) => Self::Permission,
+            _ => Self::Disk,
+        }
     }
 }
 

@@ -38,6 +38,7 @@ use crate::disk::signature::Signature;
 use crate::document::DocumentId;
 use crate::event::Event;
 use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::verdict::Reason;
 use conductor::Conductor;
 
 /// Something that was seen.
@@ -90,7 +91,7 @@ pub enum Sight {
     /// The folder is not there.
     DirectoryMissing,
     /// It cannot be looked at; the text says why.
-    Unreadable(String),
+    Unreadable(Reason, String),
     /// It left the watch: what a glob or a folder matched is gone since two sweeps, or no watch takes it any more.
     Gone,
 }

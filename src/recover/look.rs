@@ -92,11 +92,7 @@ fn unread(look: &Look, limit_bytes: u64) -> Seen {
 }
 
 fn unreadable(error: &Error) -> Seen {
-    let reason = match error.io_kind() {
-        Some(std::io::ErrorKind::PermissionDenied) => Reason::Permission,
-        _ => Reason::Disk,
-    };
-    Seen::Unreadable(reason, error.to_string())
+    Seen::Unreadable(Reason::of(error), error.to_string())
 }
 
 impl Looked {

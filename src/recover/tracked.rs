@@ -83,6 +83,21 @@ impl Tracked {
         }
     }
 
+    /// Notes whose it is by now, and where.
+    pub(super) fn belongs(&mut self, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>) {
+        self.directory = directory;
+        if literal != self.literal || !Arc::ptr_eq(&watch, &self.watch) {
+            self.policy = Policy::of(&watch.rules, literal);
+            self.subject.watch = watch.name.clone();
+            (self.watch, self.literal) = (watch, literal);
+        }
+    }
+
+    /// Is its folder open? Otherwise the handle is one through which nothing can be found.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.directory.path() == self.subject.document.directory()
+    }
+
     /// The next look, as the machine wants it.
     pub(super) fn look(&self, now: Instant) -> Work {
         let open_writer = if self.machine.reads_anyway(now) { OpenWriter::ReadAnyway } else { OpenWriter::Wait };

@@ -9,6 +9,7 @@ use super::sweeper::Sweeper;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::error::Error;
+use crate::verdict::Reason;
 
 /// What a folder's path leads to.
 pub(super) enum Arrival {
@@ -17,7 +18,7 @@ pub(super) enum Arrival {
     /// Nothing.
     Away,
     /// A folder that cannot be looked into, and why.
-    Closed(String),
+    Closed(Reason, String),
 }
 
 impl Sweeper {
@@ -43,7 +44,7 @@ impl Sweeper {
         let found = match self.shared.disk.look_at_path(&folder.path) {
             Ok(Some(found)) if found.is_directory() => found,
             Ok(_) => return Arrival::Away,
-            Err(error) => return Arrival::Closed(error.to_string()),
+            Err(error) => return Arrival::Closed(Reason::of(&error), error.to_string()),
         };
         let (kept, identity) = {
             let contents = folder.read();
@@ -59,7 +60,7 @@ impl Sweeper {
                 Arrival::Here { directory: Arc::new(directory), folder: found, is_other: is_other(&found) }
             }
             Err(error) if is_absence(&error) || is_link(&error) => Arrival::Away,
-            Err(error) => Arrival::Closed(error.to_string()),
+            Err(error) => Arrival::Closed(Reason::of(&error), error.to_string()),
         }
     }
 

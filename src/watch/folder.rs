@@ -161,7 +161,7 @@ impl Seen {
             Sight::Present(signature) => Self::Present(*signature),
             Sight::Missing | Sight::Gone => Self::Missing,
             Sight::DirectoryMissing => Self::DirectoryMissing,
-            Sight::Unreadable(_) => Self::Unreadable,
+            Sight::Unreadable(..) => Self::Unreadable,
         }
     }
 }

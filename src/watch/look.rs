@@ -15,6 +15,7 @@ use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::document::DocumentId;
 use crate::error::Result;
+use crate::verdict::Reason;
 
 /// Before Linux 6.13 two changes within a tick (4 ms, 10 ms on some) bear the same time, so a folder that was listed within
 /// two ticks of its change may have changed again unseen.
@@ -29,8 +30,9 @@ impl Sweeper {
             Arrival::Here { directory, folder: found, is_other } => {
                 let manner = Manner { insists: manner.insists || is_other, ..manner };
                 if let Err(error) = self.list_if_changed(folder, &directory, found) {
-                    let why = error.to_string();
-                    return self.pass(folder, Some(&directory), None, manner, |_| Sight::Unreadable(why.clone()));
+                    let (reason, why) = (Reason::of(&error), error.to_string());
+                    let unreadable = |_: &Entry| Sight::Unreadable(reason, why.clone());
+                    return self.pass(folder, Some(&directory), None, manner, unreadable);
                 }
                 self.look_at_entries(folder, &directory, None, manner);
                 self.look_at_leftovers(folder, &directory, manner);
@@ -41,7 +43,9 @@ impl Sweeper {
                     self.forget_folder(folder);
                 }
             }
-            Arrival::Closed(why) => self.pass(folder, None, None, manner, |_| Sight::Unreadable(why.clone())),
+            Arrival::Closed(reason, why) => {
+                self.pass(folder, None, None, manner, |_| Sight::Unreadable(reason, why.clone()));
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::{Observation, Sight};
 use crate::config::OnMissing;
 use crate::disk::directory::Directory;
 use crate::document::DocumentId;
+use crate::verdict::Reason;
 
 impl Sweeper {
     /// Looks at documents of a folder by its handle; `None`: at all of them.
@@ -26,7 +27,7 @@ impl Sweeper {
             Ok(None) => Sight::Missing,
             Err(error) => {
                 has_failed.set(true);
-                Sight::Unreadable(error.to_string())
+                Sight::Unreadable(Reason::of(&error), error.to_string())
             }
         });
         if has_failed.get() {

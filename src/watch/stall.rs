@@ -8,6 +8,7 @@ use super::mount::{Mount, Pulse, Shared, lock};
 use super::territory::Reach;
 use super::{Observation, Sight};
 use crate::document::DocumentId;
+use crate::verdict::Reason;
 
 const WHY: &str = "its mount does not answer";
 
@@ -40,7 +41,7 @@ fn tell_folder(shared: &Shared, mount: &Mount, folder: &Folder) -> bool {
             watch: territory.roots()[entry.root as usize].watch.clone(),
             literal: territory.is_literal(entry.root),
             directory: directory.clone(),
-            sight: Sight::Unreadable(WHY.to_owned()),
+            sight: Sight::Unreadable(Reason::Stalled, WHY.to_owned()),
         };
         contents.entries.iter().map(unreadable).collect()
     };

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::super::stall;
 use super::*;
+use crate::verdict::Reason;
 
 #[test]
 fn what_is_there_is_seen_before_the_first_sweep_ends() {
@@ -85,7 +86,7 @@ fn a_folder_that_is_closed_to_us_makes_its_documents_unreadable() {
         return eprintln!("skipped: root is kept out of nothing");
     }
     let (mut stage, seen) = Stage::start(vec![watch("w", vec![path(&file)])], OFTEN, true);
-    assert!(matches!(sights(&seen, &file)[..], [Sight::Unreadable(_)]));
+    assert!(matches!(sights(&seen, &file)[..], [Sight::Unreadable(..)]));
     close(0o700);
     stage.until_present(&file);
 }
@@ -124,7 +125,7 @@ fn a_mount_that_does_not_answer_is_told_and_told_again_when_it_does() {
     let (mut stage, _) = Stage::start(vec![watch("w", vec![path(&folder.path)])], NEVER, false);
     let mount = lock(&stage.shared.swept)[0].clone();
     stall::give_up(&stage.shared, &mount).unwrap();
-    let is_unreadable = |sight: &Sight| matches!(sight, Sight::Unreadable(why) if why.contains("does not answer"));
+    let is_unreadable = |sight: &Sight| matches!(sight, Sight::Unreadable(Reason::Stalled, _));
     stage.until(&file, is_unreadable);
     // It was only said to hang: the next sweep says all anew.
     mount.inbox.leave(|work| work.sweep = true);

@@ -40,11 +40,12 @@ impl Stepper<'_> {
 
     fn unproven(&mut self, digest: Digest, fault: Fault) -> Next {
         self.machine.due = None;
-        if self.machine.phase != Phase::Unproven(Some(digest)) {
+        // Told once, whatever it changes to: what was never valid may be no JSON at all, and change all day.
+        if !matches!(self.machine.phase, Phase::Unproven(Some(_))) {
             self.arrived();
             self.notes.push(Note::Unproven(fault));
-            self.machine.phase = Phase::Unproven(Some(digest));
         }
+        self.machine.phase = Phase::Unproven(Some(digest));
         Next::Rest
     }
 

@@ -202,3 +202,12 @@ fn a_hold_that_ends_is_told_however_it_ends() {
         assert_eq!(life.then(0, input), (REST, expected));
     }
 }
+
+#[test]
+fn what_was_never_valid_is_told_once_whatever_it_changes_to() {
+    let mut life = Life { machine: Machine::new(false), ..Life::new(policy()) };
+    assert_eq!(life.then(0, corrupt("a log", Certainty::Certified)), (REST, notes(&["unproven"])));
+    assert_eq!(life.then(9, corrupt("a longer log", Certainty::Certified)), (REST, notes(&[])));
+    assert_eq!(life.then(9, valid("{}", Certainty::Certified, true)).0, REST);
+    assert_eq!(life.machine.phase, Phase::Healthy);
+}

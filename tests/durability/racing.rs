@@ -12,7 +12,7 @@ use jsonwarden::repair::Outcome;
 use super::bench::{Bench, DAMAGED, Hands, places};
 
 /// So often for each writer and place; a new bench now and then keeps the folders short.
-const BENCHES: u32 = 25;
+const BENCHES: u32 = 15;
 const ROUNDS: u32 = 40;
 
 /// How often the writer and the repair met in which way.

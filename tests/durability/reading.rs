@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jsonwarden::read::{Look, OpenWriter, look};
 use jsonwarden::verdict::Certainty;
@@ -25,15 +26,24 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.len() == version(0).len() && bytes.chunks(8).all(|chunk| chunk == &bytes[..8])
 }
 
-/// Writes versions, in one way or another, until it is told to stop.
-fn write_for_ever(bench: &Bench, is_over: &AtomicBool, mut write: impl FnMut(&[u8])) {
+/// Says that it is over, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes versions, in one way or another, until it is told to stop; between two of them others have a chance.
+fn write_until(is_over: &AtomicBool, mut write: impl FnMut(&[u8])) {
     for number in 1.. {
         if is_over.load(Ordering::Relaxed) {
             return;
         }
         write(&version(number));
+        std::thread::sleep(Duration::from_micros(200));
     }
-    drop(bench.path());
 }
 
 /// Looks until `enough` has been seen; every certified read must be whole.
@@ -41,7 +51,8 @@ fn looks_until_enough(bench: &Bench, writer: impl FnMut(&[u8]) + Send, enough: i
     bench.write(&version(0));
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| write_for_ever(bench, &is_over, writer));
+        let _over = Over(&is_over);
+        scope.spawn(|| write_until(&is_over, writer));
         let hands = bench.hands();
         let (mut read, mut busy, mut changed) = (0, 0, 0);
         wait_until("enough was seen", || {
@@ -57,7 +68,6 @@ fn looks_until_enough(bench: &Bench, writer: impl FnMut(&[u8]) + Send, enough: i
             }
             enough(read, busy, changed)
         });
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 
@@ -73,7 +83,7 @@ fn a_writer_that_truncates_and_writes_in_halves_is_never_read_torn() {
             std::thread::yield_now();
             file.write_all(second).unwrap();
         };
-        looks_until_enough(&bench, writer, |read, busy, _| read > 200 && busy > 20);
+        looks_until_enough(&bench, writer, |read, busy, _| read > 100 && busy > 10);
     }
 }
 
@@ -89,7 +99,7 @@ fn a_writer_that_overwrites_in_place_is_never_read_torn() {
             }
             file.rewind().unwrap();
         };
-        looks_until_enough(&bench, writer, |read, busy, _| read > 200 && busy > 20);
+        looks_until_enough(&bench, writer, |read, busy, _| read > 100 && busy > 10);
     }
 }
 
@@ -102,7 +112,7 @@ fn a_file_that_is_replaced_while_it_is_read_has_changed() {
             fs::write(&staged, bytes).unwrap();
             fs::rename(&staged, &path).unwrap();
         };
-        looks_until_enough(&bench, writer, |read, _, changed| read > 200 && changed > 5);
+        looks_until_enough(&bench, writer, |read, _, changed| read > 100 && changed > 5);
     }
 }
 
@@ -149,7 +159,7 @@ fn a_writer_who_waits_makes_us_let_go_before_all_is_read() {
                 while !is_reading.load(Ordering::Acquire) {
                     std::hint::spin_loop();
                 }
-                std::thread::sleep(std::time::Duration::from_millis(5));
+                std::thread::sleep(Duration::from_millis(5));
                 // It gets the file, however long the read would take.
                 drop(File::options().write(true).open(&path).unwrap());
             });

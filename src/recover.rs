@@ -251,8 +251,10 @@ impl Recover {
         let now = Instant::now();
         while self.due.peek().is_some_and(|Reverse((due, _))| *due <= now) {
             let Some(Reverse((due, document))) = self.due.pop() else { return };
+            let Some(tracked) = self.documents.get_mut(&document) else { continue };
+            tracked.queued = tracked.queued.filter(|queued| *queued != due);
             // A document may have been seen since: then this time is not its own any more.
-            if self.documents.get(&document).is_some_and(|tracked| tracked.machine.due == Some(due)) {
+            if tracked.machine.due == Some(due) {
                 self.look(&document);
             }
         }

@@ -80,7 +80,8 @@ impl Recover {
         let machine = std::mem::replace(&mut tracked.machine, crate::decide::Machine::new(false));
         let (machine, next, notes) = step(machine, input, now, &policy);
         tracked.machine = machine;
-        if let Some(due) = tracked.machine.due {
+        if let Some(due) = tracked.machine.due.filter(|due| tracked.queued != Some(*due)) {
+            tracked.queued = Some(due);
             self.due.push(std::cmp::Reverse((due, document.clone())));
         }
         self.is_status_stale = true;

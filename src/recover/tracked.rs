@@ -27,6 +27,8 @@ pub(super) struct Tracked {
     pub policy: Policy,
     /// What the state directory holds; `None`: not asked yet, or it could not be.
     pub known: Option<Known>,
+    /// The time to look again that waits in the stage's queue: each waits there once.
+    pub queued: Option<Instant>,
     pub is_looked_at: bool,
     pub is_in_flight: bool,
     /// It was seen while a job ran: look again when that is done.
@@ -67,6 +69,7 @@ impl Tracked {
             machine: Machine::new(false),
             policy,
             known: None,
+            queued: None,
             is_looked_at: false,
             is_in_flight: false,
             again: false,

@@ -263,9 +263,17 @@ impl Recover {
     /// A file of ours lies beside a document: one of ours, if the name says so.
     fn leftover(&mut self, directory: &Directory, name: &OsStr) {
         let Some(document) = self.owner_of(directory.path(), name) else { return };
-        let Some(tracked) = self.documents.get(&document).filter(|tracked| !tracked.is_in_flight) else { return };
-        let put_aside = tracked.leftovers.get(name).copied().flatten();
-        self.start(&document, Work::Leftover { name: name.to_owned(), put_aside });
+        let Some(tracked) = self.documents.get_mut(&document) else { return };
+        tracked.meet(name);
+        self.next_leftover(&document);
+    }
+
+    /// Has the next of the leftovers that were met looked at, when nothing else runs with the document.
+    fn next_leftover(&mut self, document: &DocumentId) {
+        let Some(tracked) = self.documents.get_mut(document).filter(|tracked| !tracked.is_in_flight) else { return };
+        let Some(name) = tracked.met.pop_front() else { return };
+        let put_aside = tracked.leftovers.get(&name).copied().flatten();
+        self.start(document, Work::Leftover { name, put_aside });
     }
 
     fn owner_of(&self, directory: &Path, name: &OsStr) -> Option<DocumentId> {

@@ -38,6 +38,7 @@ impl Recover {
         {
             self.look(document);
         }
+        self.next_leftover(document);
     }
 
     async fn looked(&mut self, document: &DocumentId, looked: Looked) {

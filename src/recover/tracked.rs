@@ -1,7 +1,7 @@
 //! All that the recover stage remembers of one document.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub(super) struct Tracked {
     pub stored_at: Option<Instant>,
     /// What lies beside it, with the digest it had when it was put there.
     pub leftovers: HashMap<OsString, Option<Digest>>,
+    /// Those that were met and wait to be looked at.
+    pub met: VecDeque<OsString>,
     /// Those of which something was told.
     pub told_leftovers: Vec<OsString>,
     /// Those that could not be copied to quarantine.
@@ -79,6 +81,7 @@ impl Tracked {
             signature: None,
             stored_at: None,
             leftovers: HashMap::new(),
+            met: VecDeque::new(),
             told_leftovers: Vec::new(),
             unkept: Vec::new(),
             told_rotten: Vec::new(),
@@ -99,6 +102,14 @@ impl Tracked {
     /// Is its folder open? Otherwise the handle is one through which nothing can be found.
     pub(super) fn is_reachable(&self) -> bool {
         self.directory.path() == self.subject.document.directory()
+    }
+
+    /// Notes a leftover. Of many, some wait for the next sweep.
+    pub(super) fn meet(&mut self, name: &OsStr) {
+        const WAITING: usize = 64;
+        if self.met.len() < WAITING && !self.met.iter().any(|met| met == name) {
+            self.met.push_back(name.to_owned());
+        }
     }
 
     /// The next look, as the machine wants it.

@@ -1,16 +1,22 @@
 //! Stored versions: plain files in a folder a document, which a person can put back with `cp` (protocol B, steps 6 and 7).
 
 mod batch;
+mod budget;
 mod folder;
 mod names;
 mod record;
+mod removed;
 mod retention;
+mod shelves;
 mod store;
 
 pub use batch::Batch;
+pub use budget::{User, level};
 pub use folder::Folder;
 pub use names::components;
-pub use retention::{Keep, surplus};
+pub use removed::is_older;
+pub use retention::{Keep, Weighed, needed_bytes, surplus};
+pub use shelves::{Shelf, Shelves, each_shelf, remove_empty};
 pub use store::{New, Taken};
 
 use std::ffi::{OsStr, OsString};
@@ -58,6 +64,18 @@ impl Backups {
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let directory = self.disk.make_below(&self.state, &names, Durable::Now)?;
         Ok(Folder::new(self.disk.clone(), directory, document.clone()))
+    }
+
+    /// Calls `each` for every folder of versions, whether or not anybody guards the document, until it says `false`. Of a
+    /// document whose name had to be cut, the folder carries the cut name.
+    ///
+    /// # Errors
+    /// The state directory cannot be read.
+    pub fn each(&self, mut each: impl FnMut(&Shelf, Folder) -> bool) -> Result<()> {
+        each_shelf(&self.disk, &self.state, "backups", |shelf, directory| {
+            let document = shelf.document_or_cut();
+            each(shelf, Folder::new(self.disk.clone(), directory, document))
+        })
     }
 
     /// The path of the state directory, for messages.

@@ -51,6 +51,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Below this much room on the state directory's file system nothing new is stored.
     pub min_free: Share,
+    /// What the state directory may hold.
+    pub storage: Storage,
     /// What is guarded, in order: the first watch that matches a file has it.
     pub watches: Vec<Arc<Watch>>,
     /// Fragments of the configuration that are wrong and were left out: to be said loudly, and to degrade health.
@@ -75,6 +77,26 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+}
+
+/// What the state directory may hold, all watches together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Versions take no more than this on disk, but for the last good ones.
+    pub max_bytes: u64,
+    /// How long versions of files stay that are gone from every watch.
+    pub keep_removed: Duration,
+    /// How long replaced bytes stay in quarantine.
+    pub quarantine_within: Duration,
+    /// The quarantine takes no more bytes than this.
+    pub quarantine_max_bytes: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        let long = Duration::from_secs(90 * 86_400);
+        Self { max_bytes: 10 << 30, keep_removed: long, quarantine_within: long, quarantine_max_bytes: 1 << 30 }
+    }
 }
 
 /// A part of a file system: so many bytes, or so many hundredths of it.
@@ -142,6 +164,10 @@ pub struct Rules {
     pub min_interval: Duration,
     /// Versions kept.
     pub keep_last: u32,
+    /// And younger ones, thinned out.
+    pub keep_within: Duration,
+    /// All versions of the watch's files take no more than this on disk, but for the last good ones.
+    pub max_bytes: u64,
 }
 
 /// Repair, or only tell.
@@ -201,6 +227,8 @@ impl Default for Rules {
             per_file_metrics: false,
             min_interval: Duration::from_secs(1),
             keep_last: 30,
+            keep_within: Duration::from_secs(14 * 86_400),
+            max_bytes: 1 << 30,
         }
     }
 }

@@ -93,6 +93,8 @@ pub enum Fact {
         versions: usize,
         /// How many bytes.
         bytes: u64,
+        /// The limit that they were over: a word from a closed set, as the configuration has it.
+        reason: &'static str,
     },
     /// A file that has no good version is corrupt: it is left alone.
     Unproven {
@@ -314,7 +316,7 @@ pub struct FileStatus {
 pub struct Stock {
     /// Stored versions.
     pub versions: u64,
-    /// Their plain bytes, all together.
+    /// What they take on disk, in bytes.
     pub version_bytes: u64,
     /// Bytes in quarantine.
     pub quarantine_bytes: u64,

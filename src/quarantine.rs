@@ -1,11 +1,12 @@
-//! Bytes that are being replaced, kept for ever: `quarantine/` in the state directory.
+//! Bytes that are being replaced, kept for a long time: `quarantine/` in the state directory.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backup::components;
-use crate::clock;
+use crate::backup::{components, each_shelf, is_older};
+use crate::clock::{self, Timestamp, parse_stamp};
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Durable, Opened};
 use crate::document::{Digest, DocumentId};
@@ -16,10 +17,18 @@ use crate::error::{Cause, Error, Result};
 pub struct Quarantine {
     disk: Disk,
     state: Directory,
+    max_bytes: u64,
+    /// What it holds in all, as far as this process knows; `UNKNOWN`: to be counted.
+    held_bytes: AtomicU64,
 }
+
+const UNKNOWN: u64 = u64::MAX;
 
 /// How long to wait for the folder's lock; it is held while one file is written.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
+
+/// The folder in the state directory.
+const KIND: &str = "quarantine";
 
 /// The one temporary name in a folder; the lock says whose it is.
 const STAGED: &str = ".new";
@@ -37,14 +46,20 @@ impl Quarantine {
     /// The quarantine of this state directory.
     #[must_use]
     pub fn new(disk: Disk, state: Directory) -> Self {
-        Self { disk, state }
+        Self { disk, state, max_bytes: u64::MAX, held_bytes: AtomicU64::new(UNKNOWN) }
+    }
+
+    /// The same, but it takes no more than this.
+    #[must_use]
+    pub fn limited_to(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
     }
 
     /// Keeps these bytes, durably and read back; identical bytes of a document are kept once. `why` becomes part of the
     /// name: a kind's label, or `replaced`.
     ///
     /// # Errors
-    /// The disk is full or failed: the caller leaves the bytes where they are.
+    /// The disk is full or failed, or the quarantine is full: the caller leaves the bytes where they are.
     pub fn keep(&self, document: &DocumentId, why: &str, bytes: &[u8]) -> Result<Kept> {
         let folder = self.folder(document)?;
         self.disk.lock_directory(&folder, LOCK_LIMIT)?;
@@ -53,7 +68,9 @@ impl Quarantine {
             return Ok(Kept { path: folder.path().join(name), is_new: false });
         }
         self.clear(&folder)?;
+        self.make_room(&folder, bytes.len() as u64)?;
         let name = self.write(&folder, why, bytes)?;
+        self.count(|held| held.saturating_add(bytes.len() as u64));
         Ok(Kept { path: folder.path().join(name), is_new: true })
     }
 
@@ -70,21 +87,84 @@ impl Quarantine {
     /// # Errors
     /// The disk failed.
     pub fn bytes(&self, document: &DocumentId) -> Result<u64> {
-        let names = components("quarantine", document);
+        let names = components(KIND, document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let folder = match self.disk.open_below(&self.state, &names) {
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok(0),
             folder => folder?,
         };
+        self.bytes_in(&folder)
+    }
+
+    fn bytes_in(&self, folder: &Directory) -> Result<u64> {
         let mut bytes = 0;
-        for name in self.kept(&folder)? {
-            bytes += self.disk.look(&folder, &name)?.map_or(0, |found| found.bytes);
+        for name in self.kept(folder)? {
+            bytes += self.disk.look(folder, &name)?.map_or(0, |found| found.bytes);
         }
         Ok(bytes)
     }
 
+    /// Removes what has been kept for longer than `span`. Whatever a clock dated that was wrong stays.
+    ///
+    /// # Errors
+    /// The state directory cannot be read.
+    pub fn expire(&self, span: Duration, now: Timestamp) -> Result<()> {
+        each_shelf(&self.disk, &self.state, KIND, |_, folder| {
+            // What fails is tried again the next time.
+            let _ = self.expire_in(&folder, span, now);
+            true
+        })?;
+        self.held_bytes.store(UNKNOWN, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn expire_in(&self, folder: &Directory, span: Duration, now: Timestamp) -> Result<()> {
+        self.disk.lock_directory(folder, LOCK_LIMIT)?;
+        for name in self.kept(folder)? {
+            let dated = name.to_str().and_then(|name| name.split_once('-')).and_then(|(dated, _)| parse_stamp(dated));
+            if dated.is_some_and(|dated| is_older(dated, span, now)) {
+                self.disk.unlink(folder, &name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is there room for so many bytes more? Before it says no, it counts again: somebody may have made room.
+    fn make_room(&self, folder: &Directory, bytes: u64) -> Result<()> {
+        if self.max_bytes == u64::MAX {
+            return Ok(());
+        }
+        let fits = |held: u64| held.saturating_add(bytes) <= self.max_bytes;
+        let known = self.held_bytes.load(Ordering::Relaxed);
+        if known != UNKNOWN && fits(known) {
+            return Ok(());
+        }
+        let held = self.total()?;
+        self.held_bytes.store(held, Ordering::Relaxed);
+        if fits(held) {
+            return Ok(());
+        }
+        let why = format!("the quarantine is full: it holds {held} bytes and may hold {}", self.max_bytes);
+        Err(Error::new("keeping in", folder.path(), Cause::Refused(why)))
+    }
+
+    fn total(&self) -> Result<u64> {
+        let mut bytes = 0;
+        each_shelf(&self.disk, &self.state, KIND, |_, folder| {
+            bytes += self.bytes_in(&folder).unwrap_or(0);
+            true
+        })?;
+        Ok(bytes)
+    }
+
+    fn count(&self, change: impl Fn(u64) -> u64) {
+        let known = |held| (held != UNKNOWN).then(|| change(held));
+        // Nothing is known: nothing is to be changed.
+        let _ = self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, known);
+    }
+
     fn folder(&self, document: &DocumentId) -> Result<Directory> {
-        let names = components("quarantine", document);
+        let names = components(KIND, document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         self.disk.make_below(&self.state, &names, Durable::Now)
     }
@@ -164,6 +244,41 @@ impl Quarantine {
 mod tests {
     use super::*;
     use std::path::Path;
+
+    fn empty(folder: &tempfile::TempDir) -> Quarantine {
+        let disk = Disk::default();
+        let state = disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap();
+        Quarantine::new(disk, state)
+    }
+
+    #[test]
+    fn a_full_quarantine_refuses_until_something_left_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let quarantine = empty(&folder).limited_to(10);
+        let document = |name: &str| DocumentId::new(Path::new("/srv"), OsStr::new(name));
+        let first = quarantine.keep(&document("a.json"), "truncated", b"{12345").unwrap();
+        let refused = quarantine.keep(&document("b.json"), "truncated", b"[12345").unwrap_err();
+        assert!(matches!(refused.cause(), Cause::Refused(_)), "{refused}");
+        assert!(!quarantine.keep(&document("a.json"), "truncated", b"{12345").unwrap().is_new, "it has them already");
+        quarantine.keep(&document("b.json"), "truncated", b"[123").unwrap();
+        std::fs::remove_file(first.path).unwrap();
+        quarantine.keep(&document("b.json"), "truncated", b"[12345").unwrap();
+    }
+
+    #[test]
+    fn what_was_kept_long_enough_goes_unless_its_date_cannot_be_believed() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let folder = tempfile::tempdir().unwrap();
+        let quarantine = empty(&folder);
+        let document = DocumentId::new(Path::new("/srv"), OsStr::new("a.json"));
+        let kept = quarantine.keep(&document, "truncated", b"{").unwrap().path;
+        let dated_wrong = kept.with_file_name("19700101T000005.000000Z-truncated.bad");
+        std::fs::copy(&kept, &dated_wrong).unwrap();
+        quarantine.expire(90 * DAY, clock::now() + 89 * DAY).unwrap();
+        assert!(kept.exists());
+        quarantine.expire(90 * DAY, clock::now() + 91 * DAY).unwrap();
+        assert!(!kept.exists() && dated_wrong.exists());
+    }
 
     #[test]
     fn identical_bytes_are_kept_once_and_different_ones_each() {

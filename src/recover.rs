@@ -1,11 +1,13 @@
 //! The recover stage: the one owner of every document's state. It steps the machine, has looks and repairs done on
 //! blocking threads, and says what happened.
 
+mod balance;
 mod job;
 mod lanes;
 mod look;
 mod outcome;
 mod tracked;
+mod upkeep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -56,6 +58,7 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the drain waits for what runs.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 struct Recover {
     settings: Arc<Settings>,
     events: mpsc::Sender<Event>,
@@ -69,6 +72,9 @@ struct Recover {
     unlooked: usize,
     is_swept: bool,
     is_storage_low: bool,
+    is_stock_changed: bool,
+    upkeep_due: Option<Instant>,
+    unguarded_bytes: u64,
     is_status_stale: bool,
 }
 
@@ -98,6 +104,9 @@ pub async fn run(
         unlooked: 0,
         is_swept: false,
         is_storage_low: false,
+        is_stock_changed: false,
+        upkeep_due: Some(Instant::now()),
+        unguarded_bytes: 0,
         is_status_stale: false,
     };
     recover.run(ends.observations, finished, ends.heartbeat).await;
@@ -107,7 +116,7 @@ pub async fn run(
 fn tools(settings: &Settings, disk: Disk, state: &Directory) -> Result<Tools> {
     Ok(Tools {
         backups: Backups::new(disk.clone(), state.duplicate()?),
-        quarantine: Quarantine::new(disk.clone(), state.duplicate()?),
+        quarantine: Quarantine::new(disk.clone(), state.duplicate()?).limited_to(settings.storage.quarantine_max_bytes),
         state: state.duplicate()?,
         min_free: settings.min_free,
         disk,
@@ -136,7 +145,10 @@ impl Recover {
                     Some(observation) => self.observed(observation).await,
                     None => break,
                 },
-                _ = beat.tick() => {}
+                _ = beat.tick() => {
+                    self.balance();
+                    self.keep_up();
+                }
             }
         }
         self.drain(finished, heartbeat).await;
@@ -150,7 +162,7 @@ impl Recover {
             heartbeat.beat();
             match tokio::time::timeout_at(deadline, finished.recv()).await {
                 Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
-                Ok(Some(Finished::Thread(..))) => {}
+                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_))) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -239,7 +251,7 @@ impl Recover {
     fn start(&mut self, document: &DocumentId, work: Work) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         tracked.is_in_flight = true;
-        if !matches!(work, Work::Leftover { .. }) {
+        if !matches!(work, Work::Leftover { .. } | Work::Prune { .. }) {
             tracked.machine.due = None;
         }
         self.running += 1;
@@ -288,6 +300,7 @@ impl Recover {
         match finished {
             Finished::One(document, done) => self.done(&document, *done).await,
             Finished::Thread(key, thread) => self.lanes.is_free(key, thread),
+            Finished::KeptUp(kept) => self.kept_up(kept).await,
         }
     }
 

@@ -5,8 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::budget::User;
 use super::names::VersionName;
 use super::record;
+use super::retention::{Weighed, needed_bytes};
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Opened};
@@ -24,9 +26,28 @@ pub struct Folder {
 /// How long to wait for the folder's lock; it is held for a few file operations at a time.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
+/// What every usual file system gives a file at a time.
+const BLOCK_BYTES: u64 = 4096;
+
 impl Folder {
     pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId) -> Self {
         Self { disk, directory, document }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn document(&self) -> &DocumentId {
+        &self.document
+    }
+
+    /// What the versions take on disk.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn user(&self) -> Result<User> {
+        let weighed = self.weighed()?;
+        let bytes = weighed.iter().map(|weighed| weighed.disk_bytes).sum();
+        Ok(User { bytes, needed_bytes: needed_bytes(&weighed) })
     }
 
     /// Waits for the folder's lock, which the daemon and the command line share; it is let go with this value.
@@ -42,22 +63,33 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn versions(&self) -> Result<Vec<Stored>> {
+        Ok(self.weighed()?.into_iter().map(|weighed| weighed.stored).collect())
+    }
+
+    /// All versions, newest first, and what they cost.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn weighed(&self) -> Result<Vec<Weighed>> {
         let remarks = record::parse(&self.record()?);
         let mut versions = Vec::new();
         for (name, found) in self.names()? {
             let remark = remarks.get(&found.version);
-            let bytes = match remark {
-                Some(remark) => remark.bytes,
-                None => self.disk.look(&self.directory, &name)?.map_or(0, |found| found.bytes),
+            let (bytes, file_bytes) = if let Some(remark) = remark {
+                (remark.bytes, remark.file_bytes)
+            } else {
+                let bytes = self.disk.look(&self.directory, &name)?.map_or(0, |found| found.bytes);
+                (bytes, bytes)
             };
-            versions.push(Stored {
+            let stored = Stored {
                 version: found.version,
                 taken: found.taken,
                 digest: found.digest,
                 bytes,
                 mark: remark.map_or(Mark::Uncertified, |remark| remark.mark),
                 dialect: remark.map_or(Dialect::Json, |remark| remark.dialect),
-            });
+            };
+            versions.push(Weighed { stored, disk_bytes: file_bytes.next_multiple_of(BLOCK_BYTES) });
         }
         Ok(versions)
     }

@@ -17,6 +17,8 @@ pub(super) struct Remark {
     pub mark: Mark,
     pub dialect: Dialect,
     pub bytes: u64,
+    /// How many bytes its file has: fewer, if it is compressed.
+    pub file_bytes: u64,
     pub attributes: Attributes,
 }
 
@@ -27,7 +29,7 @@ pub(super) fn format(version: Version, remark: &Remark, origin: &str) -> String 
         extended.iter().map(|(name, value)| (hex(name.to_bytes()), Value::String(hex(value)))).collect();
     let fields = json!({
         "v": 1, "version": version, "digest": remark.digest.to_string(), "mark": remark.mark, "origin": origin, "dialect": remark.dialect,
-        "bytes": remark.bytes, "owner": owner, "group": group, "mode": format!("{mode:04o}"), "extended_hex": extended,
+        "bytes": remark.bytes, "file_bytes": remark.file_bytes, "owner": owner, "group": group, "mode": format!("{mode:04o}"), "extended_hex": extended,
     });
     fields.as_object().map(line::seal).unwrap_or_default()
 }
@@ -92,6 +94,7 @@ fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
         mark: serde_json::from_value(fields.get("mark")?.clone()).ok()?,
         dialect: serde_json::from_value(fields.get("dialect")?.clone()).ok()?,
         bytes: number("bytes")?,
+        file_bytes: number("file_bytes").or_else(|| number("bytes"))?,
         attributes,
     };
     Some((Version(number("version")?), remark))
@@ -111,6 +114,7 @@ mod tests {
             mark: Mark::Suspicious,
             dialect: Dialect::Json,
             bytes: 2,
+            file_bytes: 2,
             attributes: Attributes {
                 owner: 1000,
                 group: 100,

@@ -46,7 +46,7 @@ impl New<'_> {
     pub(super) fn remark(&self) -> Remark {
         let bytes = self.bytes.len() as u64;
         let &New { digest, mark, dialect, ref attributes, .. } = self;
-        Remark { digest, mark, dialect, bytes, attributes: attributes.clone() }
+        Remark { digest, mark, dialect, bytes, file_bytes: bytes, attributes: attributes.clone() }
     }
 }
 
@@ -156,8 +156,7 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn prune(&self, keep: Keep) -> Result<(usize, u64)> {
-        let versions = self.versions()?;
-        let surplus = surplus(&versions, keep);
+        let surplus = surplus(&self.weighed()?, keep, clock::now());
         let mut bytes = 0;
         for (name, _) in self.names()?.iter().filter(|(_, found)| surplus.contains(&found.version)) {
             bytes += self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);

@@ -13,7 +13,7 @@ use super::raw::{Entries, WrittenWatch};
 use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
-use super::{Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Target, Watch, WatchName};
+use super::{Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Storage, Target, Watch, WatchName};
 use crate::document::Dialect;
 
 /// All that was written, every key with its value and where that came from.
@@ -81,9 +81,20 @@ impl Effective {
             listen: globals.address("http.listen").flatten(),
             hosts: globals.texts("http.hosts").unwrap_or_default(),
             min_free: globals.share("storage.min_free").unwrap_or(Share::Percent(5.0)),
+            storage: storage(globals),
             watches: self.watches.iter().map(watch).map(Arc::new).collect(),
             left_out,
         }
+    }
+}
+
+fn storage(globals: &Entries) -> Storage {
+    let built_in = Storage::default();
+    Storage {
+        max_bytes: globals.size("storage.max_bytes").unwrap_or(built_in.max_bytes),
+        keep_removed: globals.span("storage.keep_removed").unwrap_or(built_in.keep_removed),
+        quarantine_within: globals.span("quarantine.keep_within").unwrap_or(built_in.quarantine_within),
+        quarantine_max_bytes: globals.size("quarantine.max_bytes").unwrap_or(built_in.quarantine_max_bytes),
     }
 }
 
@@ -136,5 +147,7 @@ pub(super) fn rules(entries: &Entries) -> Rules {
         per_file_metrics: entries.flag("per_file_metrics").unwrap_or(built_in.per_file_metrics),
         min_interval: entries.span("backup.min_interval").unwrap_or(built_in.min_interval),
         keep_last: entries.count("backup.keep_last").unwrap_or(built_in.keep_last),
+        keep_within: entries.span("backup.keep_within").unwrap_or(built_in.keep_within),
+        max_bytes: entries.size("backup.max_bytes").unwrap_or(built_in.max_bytes),
     }
 }

@@ -105,7 +105,8 @@ fn what_the_table_of_keys_says_by_default_are_the_built_in_rules() {
 #[test]
 fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_defaults() {
     let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"ignore\"\n\
-        max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n";
+        max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
+        keep_within = \"2d\"\nmax_bytes = \"2MiB\"\n";
     let written = Rules {
         mode: Mode::Observe,
         dialect: Some(Dialect::Jsonc),
@@ -117,6 +118,8 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         per_file_metrics: true,
         min_interval: Duration::from_secs(60),
         keep_last: 5,
+        keep_within: Duration::from_secs(2 * 86_400),
+        max_bytes: 2 << 20,
     };
     assert_eq!(loaded(&format!("{defaults}{}", watch(""))).settings.watches[0].rules, written);
     let beaten = loaded(&format!("{defaults}{}", watch("settle = \"3s\"\nbackup.keep_last = 6")));
@@ -128,7 +131,8 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
 fn every_global_that_is_written_reaches_the_settings() {
     let settings = loaded(
         "state_dir = \"state\"\nsweep_interval = \"1s\"\nlog = { level = \"debug\", format = \"json\" }\n\
-         [http]\nlisten = \"\"\nhosts = [\"box.example\"]\n[storage]\nmin_free = \"2GiB\"\n",
+         [http]\nlisten = \"\"\nhosts = [\"box.example\"]\n[storage]\nmin_free = \"2GiB\"\nmax_bytes = \"3GiB\"\nkeep_removed = \"1d\"\n\
+         [quarantine]\nkeep_within = \"2d\"\nmax_bytes = \"4GiB\"\n",
     )
     .settings;
     assert!(settings.state_dir.is_absolute() && settings.state_dir.ends_with("state"));
@@ -136,6 +140,10 @@ fn every_global_that_is_written_reaches_the_settings() {
     assert_eq!(settings.log, Log { level: "debug".into(), format: LogFormat::Json });
     assert_eq!((settings.listen, settings.hosts), (None, vec!["box.example".to_owned()]));
     assert_eq!(settings.min_free, Share::Bytes(2 << 30));
+    let day = Duration::from_secs(86_400);
+    let storage =
+        Storage { max_bytes: 3 << 30, keep_removed: day, quarantine_within: 2 * day, quarantine_max_bytes: 4 << 30 };
+    assert_eq!(settings.storage, storage);
 }
 
 #[test]

@@ -108,8 +108,8 @@ impl Recorder {
                 let sentence = format!("{}: its present version is not in any backup: {why}", subject.document);
                 Account::new(warn, "backup_failed", sentence).of(subject).kind(label)
             }
-            Fact::Pruned { subject, versions, bytes } => {
-                self.metrics.pruned(&subject.watch, "keep_last", *versions);
+            Fact::Pruned { subject, versions, bytes, reason } => {
+                self.metrics.pruned(&subject.watch, reason, *versions);
                 let (versions, size) = (words::count(*versions, "old version"), words::bytes(*bytes));
                 let sentence = format!("{}: {versions} removed ({size})", subject.document);
                 Account::new(debug, "pruned", sentence).of(subject)

@@ -186,6 +186,6 @@ fn routine_facts_are_not_in_the_incident_log() {
     assert!(is_kept(&mut desk, corrupted()));
     assert!(is_kept(&mut desk, Fact::Unproven { subject: subject(), fault: fault() }));
     assert!(!is_kept(&mut desk, Fact::Judged { subject: subject(), result: "valid", took: Duration::ZERO }));
-    assert!(!is_kept(&mut desk, Fact::Pruned { subject: subject(), versions: 1, bytes: 1 }));
+    assert!(!is_kept(&mut desk, Fact::Pruned { subject: subject(), versions: 1, bytes: 1, reason: "keep_last" }));
     assert!(!is_kept(&mut desk, Fact::Swept { took: Duration::ZERO, documents: 1 }));
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::look::{self, Looked};
-use crate::backup::{Backups, Batch};
+use crate::backup::{Backups, Batch, Keep, needed_bytes};
 use crate::config::{Share, Watch};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -33,6 +33,8 @@ pub(super) struct Known {
     pub newest: Option<Stored>,
     pub last_good: Option<Stored>,
     pub stock: Stock,
+    /// What the versions take on disk that never go, in bytes.
+    pub needed_bytes: u64,
 }
 
 /// A document, and what is to be done with it.
@@ -61,6 +63,8 @@ pub(super) enum Work {
     Repair(Judged),
     /// Look at what a swap left beside it.
     Leftover { name: OsString, put_aside: Option<Digest> },
+    /// Give old versions, so that the rest takes no more than this on disk.
+    Prune { max_bytes: u64 },
 }
 
 /// What a job came to.
@@ -69,6 +73,8 @@ pub(super) enum Done {
     Looked(Box<Looked>),
     Repaired(Result<Report>, Result<Known>),
     Disposed(OsString, Result<Disposal>, Result<Known>),
+    /// How many versions, and bytes.
+    Pruned(Result<(usize, u64)>, Result<Known>),
     Panicked(&'static str),
 }
 
@@ -78,6 +84,7 @@ impl Work {
             Self::Look { .. } => "looking",
             Self::Repair(_) => "repairing",
             Self::Leftover { .. } => "looking at a leftover",
+            Self::Prune { .. } => "pruning",
         }
     }
 }
@@ -115,7 +122,17 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
             let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
             Done::Disposed(name.clone(), disposal, known(tools, &task.document))
         }
+        Work::Prune { max_bytes } => {
+            let keep = Keep { max_bytes: *max_bytes, ..Keep::of(&task.watch.rules) };
+            Done::Pruned(prune(tools, &task.document, keep), known(tools, &task.document))
+        }
     }
+}
+
+fn prune(tools: &Tools, document: &DocumentId, keep: Keep) -> Result<(usize, u64)> {
+    let Some(folder) = tools.backups.find(document)? else { return Ok((0, 0)) };
+    folder.lock()?;
+    folder.prune(keep)
 }
 
 fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {
@@ -143,15 +160,18 @@ pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
 
 /// Asks the state directory about a document.
 pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
-    let versions = match tools.backups.find(document)? {
-        Some(folder) => folder.versions()?,
+    let weighed = match tools.backups.find(document)? {
+        Some(folder) => folder.weighed()?,
         None => Vec::new(),
     };
     let stock = Stock {
-        versions: versions.len() as u64,
-        version_bytes: versions.iter().map(|stored| stored.bytes).sum(),
+        versions: weighed.len() as u64,
+        version_bytes: weighed.iter().map(|weighed| weighed.disk_bytes).sum(),
         quarantine_bytes: tools.quarantine.bytes(document)?,
     };
-    let last_good = versions.iter().find(|stored| stored.mark.is_last_good()).cloned();
-    Ok(Known { newest: versions.into_iter().next(), last_good, stock })
+    let needed_bytes = needed_bytes(&weighed);
+    let mut versions = weighed.into_iter().map(|weighed| weighed.stored);
+    let newest = versions.next();
+    let last_good = newest.iter().cloned().chain(versions).find(|stored| stored.mark.is_last_good());
+    Ok(Known { newest, last_good, stock, needed_bytes })
 }

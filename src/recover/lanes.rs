@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
 
 use super::job::{self, Done, Task, Tools};
+use super::upkeep::Kept;
 use crate::document::DocumentId;
 
 /// Threads a mount. Two, so that one large file does not keep a small one waiting, and no more: each costs memory.
@@ -23,6 +24,7 @@ const BATCH_LIMIT: usize = 64;
 pub(super) enum Finished {
     One(DocumentId, Box<Done>),
     Thread(u64, usize),
+    KeptUp(Kept),
 }
 
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no
@@ -67,6 +69,16 @@ impl Lanes {
             lane.idle.push(thread);
         }
         self.dispatch(key);
+    }
+
+    /// Does something that concerns no single document, on a thread of its own; `false`: no thread is to be had.
+    pub(super) fn aside(&self, work: impl FnOnce(&Tools) -> Finished + Send + 'static) -> bool {
+        let (tools, finished) = (Arc::clone(&self.tools), self.finished.clone());
+        let work = move || {
+            // The other side is gone only when the daemon ends.
+            let _ = finished.blocking_send(work(&tools));
+        };
+        std::thread::Builder::new().name("upkeep".to_owned()).spawn(work).is_ok()
     }
 
     /// Forgets what waits, and says how many tasks that were: only what runs is finished.

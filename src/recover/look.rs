@@ -213,7 +213,7 @@ fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize
         Taken::Already(_) => Ok((None, (0, 0))),
         Taken::New(stored) => {
             // Only after a store that succeeded; what cannot be removed now goes next time.
-            let pruned = folder.prune(Keep { last: task.watch.rules.keep_last }).unwrap_or_default();
+            let pruned = folder.prune(Keep::of(&task.watch.rules)).unwrap_or_default();
             Ok((Some(stored), pruned))
         }
     }

@@ -29,6 +29,7 @@ impl Recover {
             Done::Looked(looked) => self.looked(document, *looked).await,
             Done::Repaired(report, known) => self.repaired(document, report, known).await,
             Done::Disposed(name, disposal, known) => self.disposed(document, name, disposal, known).await,
+            Done::Pruned(pruned, known) => self.pruned(document, pruned, known).await,
             Done::Panicked(doing) => self.panicked(document, doing).await,
         }
         if self
@@ -55,6 +56,7 @@ impl Recover {
             *store_at = Some(tracked.store_at().filter(|at| *at > now).unwrap_or(later));
         }
         let facts = tracked.told_by(&looked, &subject);
+        self.is_stock_changed |= looked.stored.is_some();
         if let Some(room) = looked.room {
             self.room(room).await;
         }
@@ -323,7 +325,7 @@ impl Tracked {
         }
         let (versions, bytes) = looked.pruned;
         if versions > 0 {
-            facts.push(Fact::Pruned { subject: subject.clone(), versions, bytes });
+            facts.push(Fact::Pruned { subject: subject.clone(), versions, bytes, reason: "keep_last" });
         }
         let is_failing = looked.trouble.is_some();
         if let Some(error) = looked.trouble.as_ref().filter(|_| !self.is_backup_failing) {

@@ -20,7 +20,7 @@ fn version_file(bench: &Bench, version: u64) -> std::path::PathBuf {
 fn prune(hands: &Hands, last: u32) -> usize {
     let folder = hands.backups.find(&hands.document).unwrap().unwrap();
     folder.lock().unwrap();
-    folder.prune(Keep { last }).unwrap().0
+    folder.prune(Keep::newest(last)).unwrap().0
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn a_store_that_fails_or_dies_anywhere_costs_no_version_and_succeeds_the_next_ti
                     let taken = hands.take(NEWER, Mark::Suspicious);
                     assert!(taken.is_err() || hands.versions() == [NEWER, GOOD], "what is reported as stored is there");
                     let folder = hands.backups.find(&hands.document).unwrap().unwrap();
-                    let _ = folder.prune(Keep { last: 9 });
+                    let _ = folder.prune(Keep::newest(9));
                 },
                 |bench, at| {
                     let hands = bench.hands();

@@ -133,7 +133,7 @@ fn what_we_put_in_never_returns_even_if_its_version_has_been_pruned_since() {
     bench.write(NEWER);
     hands.store(NEWER, Mark::Good);
     let folder = hands.backups.find(&hands.document).unwrap().unwrap();
-    folder.prune(jsonwarden::backup::Keep { last: 1 }).unwrap();
+    folder.prune(jsonwarden::backup::Keep::newest(1)).unwrap();
     drop(folder);
     assert_eq!(hands.versions(), [NEWER]);
     assert!(matches!(hands.settle(&name, None).unwrap(), Disposal::Quarantined(..)));

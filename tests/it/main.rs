@@ -14,6 +14,7 @@ mod garbage;
 mod house;
 mod living;
 mod readme;
+mod retention;
 mod scrape;
 mod starting;
 mod writers;

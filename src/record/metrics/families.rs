@@ -89,7 +89,7 @@ impl Families {
             (&self.corruptions, Kind::CORRUPT.map(Kind::label).to_vec()),
             (&self.restores, vec!["repaired", "failed", "yielded"]),
             (&self.backups, vec!["stored", "failed"]),
-            (&self.backups_pruned, vec!["keep_last"]),
+            (&self.backups_pruned, vec!["keep_last", "max_bytes", "keep_removed"]),
         ];
         for (family, values) in events {
             for value in values {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod budget;
+mod compress;
 mod folder;
 mod names;
 mod record;

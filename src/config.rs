@@ -168,6 +168,20 @@ pub struct Rules {
     pub keep_within: Duration,
     /// All versions of the watch's files take no more than this on disk, but for the last good ones.
     pub max_bytes: u64,
+    /// Which versions are compressed.
+    pub compress: Compress,
+}
+
+/// Which versions are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// None.
+    #[default]
+    Never,
+    /// Those of 4 KiB or more that become smaller by it.
+    Auto,
+    /// All.
+    Always,
 }
 
 /// Repair, or only tell.
@@ -229,6 +243,7 @@ impl Default for Rules {
             keep_last: 30,
             keep_within: Duration::from_secs(14 * 86_400),
             max_bytes: 1 << 30,
+            compress: Compress::Auto,
         }
     }
 }

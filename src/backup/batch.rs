@@ -7,6 +7,7 @@ use super::folder::Folder;
 use super::record::Remark;
 use super::store::{New, Taken};
 use super::{Backups, components};
+use crate::config::Compress;
 use crate::disk::Durable;
 use crate::document::{Digest, DocumentId, Stored};
 use crate::error::{Cause, Error, Result};
@@ -35,22 +36,22 @@ impl<'backups> Batch<'backups> {
         Self { backups, staged: Vec::new() }
     }
 
-    /// Writes a version, not yet durable; a document may be added once. `Some`: the newest version has these bytes already.
+    /// Writes a version, not yet durable, compressed as is wanted; a document may be added once. `Some`: the newest version has these bytes already.
     ///
     /// # Errors
     /// The disk is full or failed: the others of the batch are not concerned.
-    pub fn add(&mut self, document: &DocumentId, new: &New) -> Result<Option<Stored>> {
+    pub fn add(&mut self, document: &DocumentId, new: &New, compress: Compress) -> Result<Option<Stored>> {
         let names = components("backups", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
-        let folder = Folder::new(self.backups.disk.clone(), directory, document.clone());
+        let folder = Folder::new(self.backups.disk.clone(), directory, document.clone()).compressing(compress);
         folder.lock()?;
         if let Some(newest) = folder.newest_if(new.digest)? {
             return Ok(Some(newest));
         }
-        let name = folder.stage(new, Durable::Later)?;
+        let (name, remark) = folder.stage(new, Durable::Later)?;
         let (document, origin) = (document.clone(), new.origin);
-        self.staged.push(Staged { document, folder, name, origin, remark: new.remark() });
+        self.staged.push(Staged { document, folder, name, origin, remark });
         Ok(None)
     }
 
@@ -89,7 +90,7 @@ impl Staged {
 
     /// Stores it again, durably, from what was written.
     fn alone(&self) -> Result<Stored> {
-        let bytes = self.folder.whole(&self.name)?;
+        let bytes = self.folder.plain(&self.name, self.remark.bytes)?;
         let Remark { digest, mark, dialect, ref attributes, .. } = self.remark;
         let origin = self.origin;
         if Digest::of(&bytes) != digest {

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::budget::User;
+use super::compress;
 use super::names::VersionName;
 use super::record;
 use super::retention::{Weighed, needed_bytes};
+use crate::config::Compress;
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Opened};
@@ -21,6 +23,7 @@ pub struct Folder {
     pub(super) disk: Disk,
     pub(super) directory: Directory,
     pub(super) document: DocumentId,
+    pub(super) compress: Compress,
 }
 
 /// How long to wait for the folder's lock; it is held for a few file operations at a time.
@@ -31,7 +34,13 @@ const BLOCK_BYTES: u64 = 4096;
 
 impl Folder {
     pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId) -> Self {
-        Self { disk, directory, document }
+        Self { disk, directory, document, compress: Compress::Never }
+    }
+
+    /// The same, but what it stores from now on is compressed so.
+    #[must_use]
+    pub fn compressing(self, compress: Compress) -> Self {
+        Self { compress, ..self }
     }
 
     /// Whose it is.
@@ -112,7 +121,7 @@ impl Folder {
             let why = format!("there is no version {version} of {}", self.document);
             return Err(Error::new("reading", self.directory.path(), Cause::Absent(why)));
         };
-        let bytes = self.whole(&name)?;
+        let bytes = self.plain(&name, self.most_bytes(version)?)?;
         if Digest::of(&bytes) == found.digest {
             return Ok(bytes);
         }
@@ -138,8 +147,9 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn keeps(&self, digest: Digest) -> Result<bool> {
-        for (name, _) in self.names()?.iter().filter(|(_, found)| found.digest == digest) {
-            if self.whole(name).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
+        for (name, found) in self.names()?.iter().filter(|(_, found)| found.digest == digest) {
+            let most_bytes = self.most_bytes(found.version)?;
+            if self.plain(name, most_bytes).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
                 // Whoever gave it its name may have died before that was durable.
                 return self.disk.sync_directory(&self.directory).map(|()| true);
             }
@@ -174,6 +184,22 @@ impl Folder {
             Err(error) if matches!(error.cause(), Cause::Absent(_)) => Ok(Vec::new()),
             result => result,
         }
+    }
+
+    /// No version has more plain bytes than were recorded.
+    fn most_bytes(&self, version: Version) -> Result<u64> {
+        let recorded = record::parse(&self.record()?).get(&version).map(|remark| remark.bytes);
+        Ok(recorded.unwrap_or(compress::PLAIN_BYTES_MAX))
+    }
+
+    /// The plain bytes of a stored version.
+    pub(super) fn plain(&self, name: &OsStr, most_bytes: u64) -> Result<Vec<u8>> {
+        let bytes = self.whole(name)?;
+        if !name.as_bytes().ends_with(compress::EXTENSION.as_bytes()) {
+            return Ok(bytes);
+        }
+        let damaged = |why| Error::new("reading", self.directory.path().join(name), Cause::Damaged(why));
+        compress::unpacked(&bytes, most_bytes).map_err(damaged)
     }
 
     pub(super) fn whole(&self, name: &OsStr) -> Result<Vec<u8>> {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use super::compress;
 use crate::clock::{self, Timestamp};
 use crate::document::{Digest, DocumentId, Version};
 
@@ -35,15 +36,22 @@ pub(super) struct VersionName {
     pub version: Version,
     pub taken: Timestamp,
     pub digest: Digest,
+    /// Is it compressed?
+    pub is_packed: bool,
 }
 
 impl VersionName {
     /// `00000042-20261122T040005.123456Z-9f86d081884c7d659a2feaa0c55ad015.json`
     pub(super) fn format(&self, document: &DocumentId) -> OsString {
         let mut name = OsString::from(format!("{:08}-{}-{}", self.version.0, clock::stamp(self.taken), self.digest));
-        if let Some(extension) = Path::new(document.name()).extension().filter(|extension| extension.len() <= 32) {
+        let extension = Path::new(document.name()).extension().filter(|extension| extension.len() <= 32);
+        // A document that is itself called so must not pass for compressed.
+        if let Some(extension) = extension.filter(|extension| *extension != &compress::EXTENSION[1..]) {
             name.push(".");
             name.push(extension);
+        }
+        if self.is_packed {
+            name.push(compress::EXTENSION);
         }
         name
     }
@@ -65,6 +73,7 @@ impl VersionName {
             version: Version(version.parse().ok()?),
             taken: clock::parse_stamp(taken)?,
             digest: digest.parse().ok()?,
+            is_packed: extension.ends_with(compress::EXTENSION.as_bytes()),
         })
     }
 }
@@ -83,9 +92,12 @@ mod tests {
             version: Version(42),
             taken: Timestamp::new(1_795_320_005, 123_456_000).unwrap(),
             digest: Digest::of(b"{}"),
+            is_packed: false,
         };
-        for document in [document("core.json"), document("noextension"), document(".storage")] {
+        let packed = VersionName { is_packed: true, ..name.clone() };
+        for document in ["core.json", "noextension", ".storage", "odd.zst"].map(document) {
             assert_eq!(VersionName::parse(&name.format(&document)), Some(name.clone()));
+            assert_eq!(VersionName::parse(&packed.format(&document)), Some(packed.clone()));
         }
         for other in ["record.jsonl", ".new-1", "a-b-c", "00000042-20261122T040005.123456Z-short.json", ""] {
             assert_eq!(VersionName::parse(OsStr::new(other)), None, "{other}");

@@ -1,8 +1,10 @@
 //! How a version gets into its folder, and how old ones leave it.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use super::compress;
 use super::folder::Folder;
 use super::names::VersionName;
 use super::record::{self, Remark};
@@ -43,10 +45,10 @@ pub enum Taken {
 const STAGED: &[u8] = b".new-";
 
 impl New<'_> {
-    pub(super) fn remark(&self) -> Remark {
+    fn remark(&self, file_bytes: u64) -> Remark {
         let bytes = self.bytes.len() as u64;
         let &New { digest, mark, dialect, ref attributes, .. } = self;
-        Remark { digest, mark, dialect, bytes, file_bytes: bytes, attributes: attributes.clone() }
+        Remark { digest, mark, dialect, bytes, file_bytes, attributes: attributes.clone() }
     }
 }
 
@@ -59,8 +61,8 @@ impl Folder {
         if let Some(newest) = self.newest_if(new.digest)? {
             return Ok(Taken::Already(newest));
         }
-        let staged = self.stage(new, Durable::Now)?;
-        match self.publish(&new.remark(), new.origin, &staged, Durable::Now) {
+        let (staged, remark) = self.stage(new, Durable::Now)?;
+        match self.publish(&remark, new.origin, &staged, Durable::Now) {
             Ok(stored) => Ok(Taken::New(stored)),
             Err(error) => {
                 // If it has its name already it is whole, and the next attempt finds it; the first error is worth telling.
@@ -78,18 +80,20 @@ impl Folder {
         }
     }
 
-    /// Writes a version under a temporary name, and reads it back.
-    pub(super) fn stage(&self, new: &New, durable: Durable) -> Result<OsString> {
+    /// Writes a version under a temporary name, and reads it back; says what is to be recorded of it.
+    pub(super) fn stage(&self, new: &New, durable: Durable) -> Result<(OsString, Remark)> {
         self.clear()?;
-        let name = OsString::from(format!(".new-{}", new.digest));
+        let packed = compress::packed(new.bytes, self.compress);
+        let extension = if matches!(packed, Cow::Owned(_)) { compress::EXTENSION } else { "" };
+        let name = OsString::from(format!(".new-{}{extension}", new.digest));
         let path = self.directory.path().join(&name);
         let file = self.disk.create(&self.directory, &name, new.attributes.mode & 0o600 | 0o400)?;
-        let written = self.disk.write(&file, &path, new.bytes).and_then(|()| match durable {
+        let written = self.disk.write(&file, &path, &packed).and_then(|()| match durable {
             Durable::Now => self.disk.sync(&file, &path),
             Durable::Later => Ok(()),
         });
-        match written.and_then(|()| self.read_back(&name, new.digest)) {
-            Ok(()) => Ok(name),
+        match written.and_then(|()| self.read_back(&name, new)) {
+            Ok(()) => Ok((name, new.remark(packed.len() as u64))),
             Err(error) => {
                 // It is ours and incomplete; the first error is the one worth telling.
                 let _ = self.disk.unlink(&self.directory, &name);
@@ -110,8 +114,8 @@ impl Folder {
         dead.iter().try_for_each(|name| self.disk.unlink(&self.directory, name))
     }
 
-    fn read_back(&self, name: &OsStr, digest: Digest) -> Result<()> {
-        if Digest::of(&self.whole(name)?) == digest {
+    fn read_back(&self, name: &OsStr, new: &New) -> Result<()> {
+        if Digest::of(&self.plain(name, new.bytes.len() as u64)?) == new.digest {
             return Ok(());
         }
         let why = Cause::Damaged("what was written reads back differently".to_owned());
@@ -125,7 +129,8 @@ impl Folder {
         let remarks = record::parse(&self.record()?);
         let named = self.names()?.first().map(|(_, found)| found.version);
         let newest = remarks.keys().copied().chain(named).max().unwrap_or(Version(0));
-        let name = VersionName { version: newest.next(), taken: clock::now(), digest };
+        let is_packed = staged.as_bytes().ends_with(compress::EXTENSION.as_bytes());
+        let name = VersionName { version: newest.next(), taken: clock::now(), digest, is_packed };
         self.remark(name.version, remark, origin, durable)?;
         self.disk.rename(&self.directory, staged, &name.format(&self.document))?;
         if durable == Durable::Now {

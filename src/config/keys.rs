@@ -39,7 +39,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("lock", Some("proper_lockfile")),
     ("lock", Some("none")),
     ("lock_timeout", None),
-    ("backup.compress", None),
     ("schema", None),
     ("schemas", None),
     ("required", None),

@@ -13,7 +13,7 @@ use super::raw::{Entries, WrittenWatch};
 use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
-use super::{Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Storage, Target, Watch, WatchName};
+use super::{Compress, Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Storage, Target, Watch, WatchName};
 use crate::document::Dialect;
 
 /// All that was written, every key with its value and where that came from.
@@ -149,5 +149,10 @@ pub(super) fn rules(entries: &Entries) -> Rules {
         keep_last: entries.count("backup.keep_last").unwrap_or(built_in.keep_last),
         keep_within: entries.span("backup.keep_within").unwrap_or(built_in.keep_within),
         max_bytes: entries.size("backup.max_bytes").unwrap_or(built_in.max_bytes),
+        compress: match entries.word("backup.compress") {
+            Some("never") => Compress::Never,
+            Some("always") => Compress::Always,
+            _ => built_in.compress,
+        },
     }
 }

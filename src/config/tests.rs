@@ -106,7 +106,7 @@ fn what_the_table_of_keys_says_by_default_are_the_built_in_rules() {
 fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_defaults() {
     let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"ignore\"\n\
         max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
-        keep_within = \"2d\"\nmax_bytes = \"2MiB\"\n";
+        keep_within = \"2d\"\nmax_bytes = \"2MiB\"\ncompress = \"always\"\n";
     let written = Rules {
         mode: Mode::Observe,
         dialect: Some(Dialect::Jsonc),
@@ -120,6 +120,7 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         keep_last: 5,
         keep_within: Duration::from_secs(2 * 86_400),
         max_bytes: 2 << 20,
+        compress: Compress::Always,
     };
     assert_eq!(loaded(&format!("{defaults}{}", watch(""))).settings.watches[0].rules, written);
     let beaten = loaded(&format!("{defaults}{}", watch("settle = \"3s\"\nbackup.keep_last = 6")));

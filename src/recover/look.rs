@@ -182,7 +182,7 @@ impl Looked {
             });
             return self.settle(tools, task, taken);
         };
-        match batch.add(&task.document, &new) {
+        match batch.add(&task.document, &new, task.watch.rules.compress) {
             Ok(None) => self.is_batched = true,
             Ok(Some(_)) => self.settle(tools, task, Ok(None)),
             Err(error) => self.settle(tools, task, Err(error)),
@@ -207,7 +207,7 @@ impl Looked {
 }
 
 fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize, u64))> {
-    let folder = tools.backups.make(&task.document)?;
+    let folder = tools.backups.make(&task.document)?.compressing(task.watch.rules.compress);
     folder.lock()?;
     match folder.take(new)? {
         Taken::Already(_) => Ok((None, (0, 0))),

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use jsonwarden::backup::{Batch, Keep, New, Taken};
+use jsonwarden::config::Compress;
 use jsonwarden::disk::attributes::Attributes;
 use jsonwarden::document::{Dialect, Digest, Mark, Version};
 use jsonwarden::error::Cause;
@@ -208,13 +209,14 @@ fn many_versions_of_many_documents_are_stored_with_shared_syncs() {
         let mut batch = Batch::new(&hands.backups);
         let document =
             |number: u32| jsonwarden::document::DocumentId::new(&bench.folder, OsStr::new(&format!("{number}.json")));
+        let compress = |number: u32| if number.is_multiple_of(2) { Compress::Always } else { Compress::Never };
         for number in 0..50 {
             let bytes = format!("[{number}]");
             let attributes = Attributes { owner: 0, group: 0, mode: 0o600, extended: Vec::new() };
             let digest = Digest::of(bytes.as_bytes());
             let (bytes, dialect) = (bytes.as_bytes(), Dialect::Json);
             let new = New { bytes, digest, mark: Mark::Good, dialect, origin: "file", attributes };
-            assert_eq!(batch.add(&document(number), &new).unwrap(), None);
+            assert_eq!(batch.add(&document(number), &new, compress(number)).unwrap(), None);
         }
         let stored = batch.finish();
         for number in 0..50 {
@@ -223,5 +225,51 @@ fn many_versions_of_many_documents_are_stored_with_shared_syncs() {
             assert_eq!(folder.bytes(Version(1)).unwrap(), format!("[{number}]").as_bytes());
             assert_eq!(folder.versions().unwrap()[0].mark, Mark::Good);
         }
+    }
+}
+
+/// The next of a row of numbers that look random (xorshift64).
+fn next(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+#[test]
+fn of_a_thousand_flipped_bits_each_is_found_or_changes_nothing() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let bench = Bench::in_place(&places()[0]);
+    let lines: Vec<String> = (0..300).map(|number| format!("{{\"number\": {number}}}")).collect();
+    let plain = format!("[{}]", lines.join(",\n")).into_bytes();
+    for (name, compress) in [("plain.json", Compress::Never), ("packed.json", Compress::Always)] {
+        let hands = bench.hands();
+        let document = jsonwarden::document::DocumentId::new(&bench.folder, OsStr::new(name));
+        let folder = hands.backups.make(&document).unwrap().compressing(compress);
+        let attributes = Attributes { owner: 0, group: 0, mode: 0o600, extended: Vec::new() };
+        let (digest, dialect) = (Digest::of(&plain), Dialect::Json);
+        let new = New { bytes: &plain, digest, mark: Mark::Good, dialect, origin: "file", attributes };
+        folder.take(&new).unwrap();
+        let path = folder.path_of(Version(1)).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(path.extension().unwrap() == "zst", compress == Compress::Always);
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let mut missed = 0;
+        for _ in 0..500 {
+            let mut flipped = whole.clone();
+            let bit = usize::try_from(next(&mut seed) % (whole.len() as u64 * 8)).unwrap();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            match folder.bytes(Version(1)) {
+                // A bit of the frame that says nothing about the bytes.
+                Ok(bytes) => {
+                    assert_eq!(bytes, plain);
+                    missed += 1;
+                }
+                Err(error) => assert!(matches!(error.cause(), Cause::Damaged(_)), "{error}"),
+            }
+        }
+        println!("{name}: 500 bits flipped, {missed} of them without effect");
+        assert!(missed == 0 || compress == Compress::Always);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jsonwarden::backup::{Batch, Keep, New};
+use jsonwarden::config::Compress;
 use jsonwarden::disk::Disk;
 use jsonwarden::disk::attributes::Attributes;
 use jsonwarden::document::{Dialect, Digest, Mark};
@@ -239,7 +240,7 @@ fn an_enrolment_that_fails_or_dies_anywhere_stores_each_document_whole_or_not_at
             let (bytes, dialect) = (bytes[name].as_bytes(), Dialect::Json);
             let digest = Digest::of(bytes);
             let new = New { bytes, digest, mark: Mark::Good, dialect, origin: "file", attributes };
-            let _ = batch.add(&document, &new);
+            let _ = batch.add(&document, &new, Compress::Auto);
         }
         batch.finish().into_iter().filter_map(|(document, stored)| stored.ok().map(|_| document)).collect::<Vec<_>>()
     };

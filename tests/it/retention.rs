@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, LIMIT, Launch, World, document, wait_until};
+use crate::support::{Daemon, LIMIT, Launch, World, command, document, skip, wait_until};
 
 /// What the versions of a file take on disk.
 fn stock(daemon: &Daemon, file: &Path) -> u64 {
@@ -27,7 +28,7 @@ fn a_chatty_file_is_bounded_and_its_neighbours_keep_their_history() {
     let world = World::new();
     let neighbours: Vec<_> = (0..3).map(|number| world.write(format!("{number}.json"), document(0, 3_000))).collect();
     let chatty = world.write("chatty.json", document(0, 60_000));
-    let daemon = launch(&world, "max_bytes = \"1MiB\"");
+    let daemon = launch(&world, "compress = \"never\"\nmax_bytes = \"1MiB\"");
     for generation in 1..5 {
         for path in &neighbours {
             fs::write(path, document(generation, 3_000)).unwrap();
@@ -104,4 +105,29 @@ fn when_the_quarantine_is_full_the_damage_stays_beside_the_file_and_is_told() {
     let kept = beside.filter(|path| *path != file).any(|path| fs::read(path).is_ok_and(|bytes| bytes == damage));
     assert!(kept, "the damage is nowhere");
     assert!(daemon.state.quarantine(&file).is_empty());
+}
+
+#[test]
+fn compressed_versions_repair_are_shown_and_are_read_by_zstdcat() {
+    let world = World::new();
+    let (small, large) = (world.write("small.json", document(1, 500)), world.write("large.json", document(1, 90_000)));
+    let daemon = launch(&world, "");
+    for (file, size, is_packed) in [(&small, 500, false), (&large, 90_000, true)] {
+        daemon.wait_stored(file, &document(1, size));
+        let stored = daemon.state.versions(file).remove(0).path;
+        assert_eq!(stored.extension().unwrap() == "zst", is_packed, "{}", stored.display());
+        fs::write(file, b"{\"torn").unwrap();
+        let whole = || fs::read(file).is_ok_and(|bytes| bytes == document(1, size));
+        wait_until(LIMIT, "the file is whole again", whole);
+        let mut show = command();
+        show.args(["show", "--state-dir"]).arg(&world.state).arg(file).stdout(Stdio::piped());
+        assert_eq!(show.output().unwrap().stdout, document(1, size));
+        if is_packed {
+            assert!(fs::metadata(&stored).unwrap().len() < 45_000);
+            match Command::new("zstdcat").arg(&stored).output() {
+                Ok(plain) => assert_eq!(plain.stdout, document(1, size)),
+                Err(_) => skip("zstdcat", "not installed"),
+            }
+        }
+    }
 }

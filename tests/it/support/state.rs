@@ -70,7 +70,10 @@ fn stored_version(path: &Path) -> Option<StoredVersion> {
     let version = version.parse().ok()?;
     let (_, digest) = rest.split_once('-')?;
     (digest.len() >= 32).then_some(())?;
-    Some(StoredVersion { version, path: path.to_owned(), bytes: fs::read(path).ok()? })
+    let bytes = fs::read(path).ok()?;
+    let is_packed = path.extension().is_some_and(|extension| extension == "zst");
+    let bytes = if is_packed { zstd::decode_all(bytes.as_slice()).ok()? } else { bytes };
+    Some(StoredVersion { version, path: path.to_owned(), bytes })
 }
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {

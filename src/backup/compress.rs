@@ -1,0 +1,80 @@
+//! Compressed versions: zstd frames with their checksum, which `zstdcat` reads.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use crate::config::Compress;
+
+/// What the names of compressed versions end with.
+pub(super) const EXTENSION: &str = ".zst";
+
+/// Below this a file takes one block anyway.
+const WORTH_BYTES: usize = 4096;
+
+/// What no version can be larger than, whatever the frame says: `max_size` has this bound.
+pub(super) const PLAIN_BYTES_MAX: u64 = 1 << 30;
+
+/// What is written for these bytes: borrowed, if they stay as they are.
+pub(super) fn packed(bytes: &[u8], how: Compress) -> Cow<'_, [u8]> {
+    let is_wanted = match how {
+        Compress::Never => false,
+        Compress::Auto => bytes.len() >= WORTH_BYTES,
+        Compress::Always => true,
+    };
+    // A compressor that fails costs room, not the version.
+    match is_wanted.then(|| frame(bytes)).and_then(Result::ok) {
+        Some(frame) if how == Compress::Always || frame.len() < bytes.len() => frame.into(),
+        _ => bytes.into(),
+    }
+}
+
+fn frame(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.include_contentsize(true)?;
+    compressor.compress(bytes)
+}
+
+/// The plain bytes of a compressed version, of which there are no more than `limit`.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub(super) fn unpacked(frame: &[u8], limit: u64) -> Result<Vec<u8>, String> {
+    let mut plain = Vec::new();
+    zstd::stream::read::Decoder::with_buffer(frame)
+        .and_then(|decoder| decoder.take(limit.saturating_add(1)).read_to_end(&mut plain))
+        .map_err(|error| format!("it cannot be decompressed: {error}"))?;
+    if plain.len() as u64 > limit {
+        return Err(format!("it decompresses to more than the {limit} bytes that were stored"));
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_bytes_and_those_that_do_not_shrink_stay_as_they_are() {
+        let (small, large) = (vec![b' '; WORTH_BYTES - 1], vec![b' '; WORTH_BYTES]);
+        let noise: Vec<u8> = (0..256_u64).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
+        assert_eq!(packed(&small, Compress::Auto), small);
+        assert!(packed(&large, Compress::Auto).len() < 100);
+        assert_eq!(packed(&large, Compress::Never), large);
+        assert_eq!(packed(&noise, Compress::Auto), noise);
+        assert_ne!(packed(&small, Compress::Always), small);
+    }
+
+    #[test]
+    fn a_frame_gives_its_bytes_back_and_no_more_than_there_were() {
+        for bytes in [vec![], b"{}".to_vec(), vec![b'7'; 1 << 20]] {
+            let frame = packed(&bytes, Compress::Always).into_owned();
+            assert_eq!(unpacked(&frame, bytes.len() as u64), Ok(bytes.clone()));
+            if !bytes.is_empty() {
+                assert!(unpacked(&frame, bytes.len() as u64 - 1).is_err(), "a bomb");
+                assert!(unpacked(&frame[..frame.len() - 1], 1 << 20).is_err(), "cut short");
+            }
+        }
+        assert!(unpacked(b"{\"no\": \"frame\"}", 100).is_err());
+    }
+}

@@ -97,7 +97,7 @@ fn when_the_quarantine_is_full_the_damage_stays_beside_the_file_and_is_told() {
     let good = document(1, 2_000);
     let file = world.write("a.json", &good);
     let daemon = launch(&world, "[quarantine]\nmax_bytes = \"1MiB\"");
-    let damage = [b"{".as_slice(), &[b' '; 2 << 20]].concat();
+    let damage = [b"{".as_slice(), &vec![b' '; 2 << 20]].concat();
     fs::write(&file, &damage).unwrap();
     wait_until(LIMIT, "the file is whole again", || fs::read(&file).is_ok_and(|bytes| bytes == good));
     wait_until(LIMIT, "it is told", || !daemon.state.incidents_of(&file, "left_beside").is_empty());

@@ -52,10 +52,15 @@ impl Breaker {
         }
     }
 
+    /// Somebody else can still write.
+    pub(super) fn close(&mut self) {
+        *self = Self::default();
+    }
+
     /// A valid version was seen. Any but the one that we put back closes the breaker: somebody can still write.
     pub(super) fn valid(&mut self, digest: Digest) {
         if self.restored != Some(digest) {
-            *self = Self::default();
+            self.close();
         }
     }
 }

@@ -38,6 +38,13 @@ pub enum Seen {
         /// How sure it is that nobody was writing.
         certainty: Certainty,
     },
+    /// No reader accepts it, but an editor has it open, or somebody holds its lock.
+    Edited {
+        /// Its bytes.
+        digest: Digest,
+        /// What is wrong.
+        fault: Fault,
+    },
     /// It reads, or nearly, but a person must look: suspicious, or full of merge markers.
     Odd {
         /// Why it is left alone.

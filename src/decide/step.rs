@@ -36,6 +36,7 @@ impl Stepper<'_> {
                 self.valid(digest, certainty, is_stored, store_at)
             }
             Seen::Corrupt { digest, fault, certainty } => self.corrupt(digest, fault, certainty),
+            Seen::Edited { digest, fault } => self.edited(digest, fault),
             Seen::Odd { reason, digest, fault } => self.odd(reason, digest, &fault),
             Seen::Busy => self.busy(),
             Seen::Missing => self.missing(),
@@ -44,6 +45,10 @@ impl Stepper<'_> {
     }
 
     fn valid(&mut self, digest: Digest, certainty: Certainty, is_stored: bool, store_at: Option<Instant>) -> Next {
+        if matches!(self.machine.phase, Phase::Held(..)) {
+            // Not by us: somebody mended it, be it with the very bytes that we put there before.
+            self.machine.breaker.close();
+        }
         self.arrived();
         self.incident_is_over();
         let is_confirmed = self.machine.confirmed(self.now, self.policy) == Some(digest);

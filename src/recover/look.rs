@@ -9,6 +9,7 @@ use crate::decide::Seen;
 use crate::disk::signature::Signature;
 use crate::document::{Dialect, Digest, Mark, Stored};
 use crate::error::{Error, Result};
+use crate::lock::{self, Sidecar};
 use crate::read::{self, Look, OpenWriter, Reading};
 use crate::validate;
 use crate::verdict::{Certainty, Reason, Verdict};
@@ -64,6 +65,7 @@ pub(super) fn look(
         Ok(Look::Read(reading)) => {
             looked.signature = Some(reading.signature);
             let worth = looked.judge(task, &reading);
+            looked.see_who_is_at_it(tools, task);
             let is_sure = reading.certainty == Certainty::Certified || confirmed == Some(reading.digest);
             if let Some((mark, dialect)) = worth {
                 looked.is_unstored = true;
@@ -144,6 +146,16 @@ impl Looked {
                 self.seen = Seen::Odd { reason: Reason::ConflictMarkers, digest, fault };
                 None
             }
+        }
+    }
+
+    /// Damage that somebody who cooperates is in the middle of is no accident.
+    fn see_who_is_at_it(&mut self, tools: &Tools, task: &Task) {
+        let Seen::Corrupt { digest, ref fault, .. } = self.seen else { return };
+        let lock = lock::try_existing(&tools.disk, &task.directory, &task.document);
+        let is_edited = || lock::is_in_an_editor(&tools.disk, &task.directory, &task.document);
+        if matches!(lock, Ok(Sidecar::Taken)) || matches!(is_edited(), Ok(true)) {
+            self.seen = Seen::Edited { digest, fault: fault.clone() };
         }
     }
 

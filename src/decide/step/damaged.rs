@@ -101,6 +101,21 @@ impl Stepper<'_> {
         self.hold(Reason::OpenWriter, why, damage, Some(Duration::from_secs(1)))
     }
 
+    /// Whoever cooperates is no accident: nothing is told of a save, and of a long one only that it is waited for.
+    pub(super) fn edited(&mut self, digest: Digest, fault: Fault) -> Next {
+        if !self.machine.is_proven {
+            return self.unproven(digest, fault);
+        }
+        let since = *self.machine.busy_since.get_or_insert(self.now);
+        if !self.left(since, OPEN_WRITER_PATIENCE).is_zero() {
+            return self.busy();
+        }
+        let damage = self.damage(digest, fault, Certainty::OpenWriter);
+        self.machine.is_disturbed = true;
+        let why = "somebody is at it: its lock is held, or an editor has it open";
+        self.hold(Reason::Editing, why, damage, Some(Duration::from_secs(1)))
+    }
+
     fn open_incident(&mut self, damage: &Damage) {
         if !self.machine.has_incident {
             self.machine.has_incident = true;

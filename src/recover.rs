@@ -2,6 +2,7 @@
 //! blocking threads, and says what happened.
 
 mod balance;
+mod beside;
 mod job;
 mod lanes;
 mod look;
@@ -11,8 +12,6 @@ mod upkeep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +30,7 @@ use crate::quarantine::Quarantine;
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::verdict::Reason;
 use crate::watch::{Observation, Sight};
+use beside::Owners;
 use job::{Tools, Work};
 use lanes::{Finished, Lanes};
 use tracked::Tracked;
@@ -66,12 +66,14 @@ struct Recover {
     judged: Option<Latch>,
     next_incident: IncidentId,
     documents: HashMap<DocumentId, Tracked>,
+    owners: Owners,
     due: BinaryHeap<Reverse<(Instant, DocumentId)>>,
     lanes: Lanes,
     running: usize,
     unlooked: usize,
     is_swept: bool,
     is_storage_low: bool,
+    is_asking_for_room: bool,
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
     unguarded_bytes: u64,
@@ -98,12 +100,14 @@ pub async fn run(
         judged: Some(ends.judged),
         next_incident: ends.next_incident,
         documents: HashMap::new(),
+        owners: Owners::default(),
         due: BinaryHeap::new(),
         lanes: Lanes::new(Arc::new(tools), finished_sender),
         running: 0,
         unlooked: 0,
         is_swept: false,
         is_storage_low: false,
+        is_asking_for_room: false,
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
         unguarded_bytes: 0,
@@ -162,7 +166,7 @@ impl Recover {
             heartbeat.beat();
             match tokio::time::timeout_at(deadline, finished.recv()).await {
                 Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
-                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_))) => {}
+                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_) | Finished::Room(_))) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -174,10 +178,11 @@ impl Recover {
             Observation::Document { document, watch, literal, directory, sight } => {
                 self.seen(document, watch, literal, directory, sight).await;
             }
-            Observation::Leftover { directory, name, .. } => self.leftover(&directory, &name),
+            Observation::Leftover { directory, name, signature, .. } => self.leftover(&directory, &name, signature),
             Observation::Swept { first, .. } => {
                 self.is_swept |= first;
                 self.is_status_stale = true;
+                self.ask_for_room();
                 self.ready().await;
             }
         }
@@ -192,17 +197,22 @@ impl Recover {
         sight: Sight,
     ) {
         if sight == Sight::Gone {
-            return self.forget(&document).await;
+            if !self.stays_for_leftovers(&document).await {
+                self.forget(&document).await;
+            }
+            return;
         }
-        let unlooked = &mut self.unlooked;
+        let (unlooked, owners) = (&mut self.unlooked, &mut self.owners);
         let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
             *unlooked += 1;
+            owners.add(&document);
             Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory))
         });
         tracked.belongs(watch, literal, directory);
         let seen = match sight {
             Sight::Present(signature) => {
                 tracked.signature = Some(signature);
+                tracked.is_leaving = false;
                 return self.look(&document);
             }
             Sight::Missing | Sight::DirectoryMissing => Seen::Missing,
@@ -221,6 +231,7 @@ impl Recover {
 
     async fn forget(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.remove(document) else { return };
+        self.owners.remove(document);
         self.is_status_stale = true;
         if !tracked.is_looked_at {
             self.unlooked = self.unlooked.saturating_sub(1);
@@ -272,35 +283,12 @@ impl Recover {
         }
     }
 
-    /// A file of ours lies beside a document: one of ours, if the name says so.
-    fn leftover(&mut self, directory: &Directory, name: &OsStr) {
-        let Some(document) = self.owner_of(directory.path(), name) else { return };
-        let Some(tracked) = self.documents.get_mut(&document) else { return };
-        tracked.meet(name);
-        self.next_leftover(&document);
-    }
-
-    /// Has the next of the leftovers that were met looked at, when nothing else runs with the document.
-    fn next_leftover(&mut self, document: &DocumentId) {
-        let Some(tracked) = self.documents.get_mut(document).filter(|tracked| !tracked.is_in_flight) else { return };
-        let Some(name) = tracked.met.pop_front() else { return };
-        let put_aside = tracked.leftovers.get(&name).copied().flatten();
-        self.start(document, Work::Leftover { name, put_aside });
-    }
-
-    fn owner_of(&self, directory: &Path, name: &OsStr) -> Option<DocumentId> {
-        let is_owner = |document: &&DocumentId| {
-            document.directory() == directory
-                && name.as_encoded_bytes().starts_with(document.staged_prefix().as_bytes())
-        };
-        self.documents.keys().find(is_owner).cloned()
-    }
-
     async fn finished(&mut self, finished: Finished) {
         match finished {
             Finished::One(document, done) => self.done(&document, *done).await,
             Finished::Thread(key, thread) => self.lanes.is_free(key, thread),
             Finished::KeptUp(kept) => self.kept_up(kept).await,
+            Finished::Room(room) => self.room_is(room).await,
         }
     }
 

@@ -3,7 +3,7 @@
 mod choice;
 mod leftover;
 
-pub use leftover::{Disposal, settle, settle_after};
+pub use leftover::{Disposal, GRACE, settle, settle_after};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

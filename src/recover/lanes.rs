@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
 
 use super::job::{self, Done, Task, Tools};
+use super::look::Room;
 use super::upkeep::Kept;
 use crate::document::DocumentId;
 
@@ -25,6 +26,7 @@ pub(super) enum Finished {
     One(DocumentId, Box<Done>),
     Thread(u64, usize),
     KeptUp(Kept),
+    Room(Option<Room>),
 }
 
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no

@@ -1,17 +1,18 @@
 //! What a finished job means: the machine is stepped, and what is worth telling is told.
 
-use std::ffi::OsString;
 use std::time::Instant;
 
 use super::Recover;
+use super::beside::Beside;
 use super::job::{Done, Known, Work};
-use super::look::{Looked, Room};
+use super::lanes::Finished;
+use super::look::{self, Looked, Room};
 use super::tracked::{Incident, Tracked};
 use crate::decide::{Damage, Ended, Input, Next, Note, Seen, step};
 use crate::document::DocumentId;
 use crate::error::Result;
 use crate::event::{Fact, IncidentId, Subject};
-use crate::repair::{Disposal, Judged, Outcome, Report, Restored};
+use crate::repair::{Judged, Outcome, Report, Restored};
 use crate::verdict::{Certainty, Kind, Reason, State};
 
 /// After so many replaced versions beside a document that could not be kept in quarantine, it is held (protocol C, step 7).
@@ -65,6 +66,20 @@ impl Recover {
         }
         self.step(document, Input::Looked(seen)).await;
         self.looked_at(document).await;
+    }
+
+    /// Asks how much room there is, on a thread of its own: the disk may hang.
+    pub(super) fn ask_for_room(&mut self) {
+        if !self.is_asking_for_room {
+            self.is_asking_for_room = self.lanes.aside(|tools| Finished::Room(look::room(tools).ok()));
+        }
+    }
+
+    pub(super) async fn room_is(&mut self, room: Option<Room>) {
+        self.is_asking_for_room = false;
+        if let Some(room) = room {
+            self.room(room).await;
+        }
     }
 
     async fn room(&mut self, room: Room) {
@@ -204,7 +219,8 @@ impl Recover {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         let subject = tracked.subject.clone();
         let damaged = tracked.machine.damage().map(|damage| damage.digest);
-        tracked.leftovers.insert(restored.leftover.clone(), damaged);
+        let beside = Beside { put_aside: damaged, ..Beside::default() };
+        tracked.leftovers.insert(restored.leftover.clone(), beside);
         tracked.kind = None;
         tracked.is_backed_up = true;
         let incident = tracked.incident.take();
@@ -226,42 +242,6 @@ impl Recover {
             let (mark, taken, version) = (version.mark, version.taken, version.version);
             let repair = detection + restore;
             let fact = Fact::Repaired { subject, incident, version, taken, mark, quarantine, bytes, restore, repair };
-            self.say(fact).await;
-        }
-    }
-
-    async fn disposed(
-        &mut self,
-        document: &DocumentId,
-        name: OsString,
-        disposal: Result<Disposal>,
-        known: Result<Known>,
-    ) {
-        let Some(tracked) = self.documents.get_mut(document) else { return };
-        tracked.known = known.ok();
-        let subject = tracked.subject.clone();
-        let path = document.directory().join(&name);
-        let fact = match disposal {
-            Ok(Disposal::Waiting) => None,
-            Ok(Disposal::Gone | Disposal::Removed) => {
-                tracked.disposed(&name);
-                None
-            }
-            Ok(Disposal::Quarantined(path, bytes)) => {
-                tracked.disposed(&name);
-                Some(Fact::Quarantined { subject, path, bytes })
-            }
-            Ok(Disposal::SwappedIn) => {
-                tracked.disposed(&name);
-                tracked.again = true;
-                Some(Fact::LateWriter { subject, kept_at: None })
-            }
-            Ok(Disposal::Kept) => tracked.tell_once(&name).then_some(Fact::LateWriter { subject, kept_at: Some(path) }),
-            Err(error) => {
-                tracked.tell_once(&name).then_some(Fact::LeftBeside { subject, path, error: error.to_string() })
-            }
-        };
-        if let Some(fact) = fact {
             self.say(fact).await;
         }
     }
@@ -301,7 +281,7 @@ impl Tracked {
             _ => false,
         };
         self.kind = match &looked.seen {
-            Seen::Corrupt { fault, .. } | Seen::Odd { fault, .. } => Some(fault.kind),
+            Seen::Corrupt { fault, .. } | Seen::Edited { fault, .. } | Seen::Odd { fault, .. } => Some(fault.kind),
             Seen::Unreadable(Reason::NotRegular, _) => Some(Kind::NotRegular),
             Seen::Unreadable(Reason::TooLarge, _) => Some(Kind::TooLarge),
             Seen::Unreadable(..) => Some(Kind::Unreadable),
@@ -334,21 +314,5 @@ impl Tracked {
         }
         self.is_backup_failing = is_failing;
         facts
-    }
-
-    /// A leftover is gone.
-    fn disposed(&mut self, name: &OsString) {
-        self.leftovers.remove(name);
-        self.unkept.retain(|unkept| unkept != name);
-    }
-
-    /// Is this the first time that something is told of a leftover? Of a few hundred it is remembered.
-    fn tell_once(&mut self, name: &OsString) -> bool {
-        const REMEMBERED: usize = 256;
-        let is_new = !self.told_leftovers.contains(name);
-        if is_new && self.told_leftovers.len() < REMEMBERED {
-            self.told_leftovers.push(name.clone());
-        }
-        is_new
     }
 }

@@ -5,12 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::beside::Beside;
 use super::job::{Known, Task, Work};
 use crate::config::Watch;
 use crate::decide::{Machine, Policy};
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
-use crate::document::{Digest, DocumentId, Version};
+use crate::document::{DocumentId, Version};
 use crate::event::{FileStatus, IncidentId, Subject};
 use crate::read::OpenWriter;
 use crate::verdict::{Kind, State};
@@ -39,12 +40,12 @@ pub(super) struct Tracked {
     /// The file at the last look.
     pub signature: Option<Signature>,
     pub stored_at: Option<Instant>,
-    /// What lies beside it, with the digest it had when it was put there.
-    pub leftovers: HashMap<OsString, Option<Digest>>,
+    /// What lies beside it.
+    pub leftovers: HashMap<OsString, Beside>,
+    /// It left its watch, and stays here only until nothing lies beside it any more.
+    pub is_leaving: bool,
     /// Those that were met and wait to be looked at.
     pub met: VecDeque<OsString>,
-    /// Those of which something was told.
-    pub told_leftovers: Vec<OsString>,
     /// Those that could not be copied to quarantine.
     pub unkept: Vec<OsString>,
     /// Rotten versions that have been told.
@@ -81,8 +82,8 @@ impl Tracked {
             signature: None,
             stored_at: None,
             leftovers: HashMap::new(),
+            is_leaving: false,
             met: VecDeque::new(),
-            told_leftovers: Vec::new(),
             unkept: Vec::new(),
             told_rotten: Vec::new(),
             is_backup_failing: false,

@@ -31,10 +31,13 @@ pub enum Disposal {
     SwappedIn,
     /// A late writer made it valid, but the document has been written since: it stays, for a person to look at.
     Kept,
+    /// Its bytes are kept elsewhere, but no lease is to be had here: whether a writer still has it open cannot be known, and
+    /// what that one writes would go with it. It stays.
+    Unsure,
 }
 
 /// How long a late writer is given (protocol C, step 8).
-const GRACE: Duration = Duration::from_secs(60);
+pub const GRACE: Duration = Duration::from_secs(60);
 
 /// A leftover that was read whole.
 struct Found<'a> {
@@ -106,14 +109,19 @@ fn end(
     if is_kept {
         return remove(ground, found, lease.as_ref(), Disposal::Removed);
     }
+    if lease.is_none() && ground.quarantine.keep(ground.document, "replaced", &found.bytes).is_ok() {
+        return Ok(Disposal::Unsure);
+    }
     let kept = ground.quarantine.keep(ground.document, "replaced", &found.bytes)?;
     remove(ground, found, lease.as_ref(), Disposal::Quarantined(kept.path, found.signature.bytes))
 }
 
 /// Unlinks a leftover whose bytes are known to be kept; a writer who came meanwhile keeps it.
 fn remove(ground: &Ground, found: &Found, lease: Option<&Lease>, done: Disposal) -> Result<Disposal> {
-    if !is_undisturbed(lease) {
-        return Ok(Disposal::Waiting);
+    match lease {
+        None => return Ok(Disposal::Unsure),
+        Some(lease) if !lease.is_unbroken() => return Ok(Disposal::Waiting),
+        Some(_) => {}
     }
     ground.disk.unlink(ground.directory, found.name).map(|()| done)
 }

@@ -13,7 +13,6 @@ use super::territory::{RootIndex, is_leftover};
 use super::{Observation, Sight};
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
-use crate::document::DocumentId;
 use crate::error::Result;
 use crate::verdict::Reason;
 
@@ -163,7 +162,7 @@ impl Sweeper {
         self.fresh.extend(fresh);
         folder.write().add(new);
         let mut contents = folder.write();
-        contents.leftovers = leftovers.into_iter().filter_map(|name| owned(folder, &contents, name)).collect();
+        contents.leftovers = leftovers.into_iter().filter_map(|name| owned(&contents, name)).collect();
         contents.listed = Some(Listing { folder: found, was_fresh });
         Ok(())
     }
@@ -192,16 +191,11 @@ impl Sweeper {
     }
 }
 
-/// A leftover belongs to the watch of its document; if that is not known, to any that reaches into the folder.
-fn owned(folder: &Folder, contents: &Contents, name: OsString) -> Option<Leftover> {
+/// A leftover is told with a watch that reaches into the folder; whose it is, its name says.
+fn owned(contents: &Contents, name: OsString) -> Option<Leftover> {
     if let Some(known) = contents.leftovers.iter().find(|known| known.name == name) {
         return Some(known.clone());
     }
-    let is_of = |entry: &&Entry| {
-        let prefix = DocumentId::new(&folder.path, &entry.name).staged_prefix();
-        name.as_encoded_bytes().starts_with(prefix.as_bytes())
-    };
-    let root = contents.entries.iter().find(is_of).map(|entry| entry.root);
-    let root = root.or_else(|| contents.reaching.first().copied())?;
+    let root = contents.reaching.first().copied()?;
     Some(Leftover { name, root, is_said: false })
 }

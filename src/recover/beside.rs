@@ -1,0 +1,157 @@
+//! What swaps left beside documents: it is met at every sweep, until it can go.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use super::Recover;
+use super::job::{Known, Work};
+use super::tracked::Tracked;
+use crate::decide::{Input, Seen};
+use crate::disk::directory::Directory;
+use crate::disk::signature::Signature;
+use crate::document::{Digest, DocumentId};
+use crate::error::Result;
+use crate::event::Fact;
+use crate::repair::{Disposal, GRACE};
+
+/// Which document a leftover belongs to, by its folder and the beginning of its name.
+#[derive(Debug, Default)]
+pub(super) struct Owners(HashMap<u64, DocumentId>);
+
+impl Owners {
+    pub(super) fn add(&mut self, document: &DocumentId) {
+        self.0.insert(key(document.directory(), document.staged_prefix().as_bytes()), document.clone());
+    }
+
+    pub(super) fn remove(&mut self, document: &DocumentId) {
+        self.0.remove(&key(document.directory(), document.staged_prefix().as_bytes()));
+    }
+
+    fn of(&self, directory: &Path, name: &OsStr) -> Option<DocumentId> {
+        let name = name.as_encoded_bytes();
+        let hash = name.strip_prefix(b".jsonwarden-")?.iter().position(|byte| *byte == b'-')?;
+        let prefix = name.get(..b".jsonwarden-".len() + hash + 1)?;
+        // Two names may share a key; that is seen here.
+        let is_owner =
+            |document: &&DocumentId| document.directory() == directory && document.staged_prefix().as_bytes() == prefix;
+        self.0.get(&key(directory, prefix)).filter(is_owner).cloned()
+    }
+}
+
+fn key(directory: &Path, prefix: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (directory, prefix).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One leftover.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside {
+    /// The digest that it had when it was put there, if that is known.
+    pub put_aside: Option<Digest>,
+    /// What it looked like when it was met last.
+    pub met: Option<Signature>,
+    /// Something was told of it.
+    pub is_told: bool,
+}
+
+/// So many of one document are remembered; the others are met all the same.
+const REMEMBERED: usize = 256;
+
+impl Tracked {
+    /// Is there anything to be done with a leftover that looks like this now?
+    fn meets(&mut self, name: &OsStr, signature: Signature) -> bool {
+        if !self.leftovers.contains_key(name) && self.leftovers.len() >= REMEMBERED {
+            return true;
+        }
+        let beside = self.leftovers.entry(name.to_owned()).or_default();
+        let is_known = beside.met.replace(signature) == Some(signature);
+        !(is_known && (beside.is_told || signature.age() < GRACE))
+    }
+
+    /// Is this the first time that something is told of a leftover?
+    fn tells(&mut self, name: &OsStr) -> bool {
+        self.leftovers.get_mut(name).is_some_and(|beside| !std::mem::replace(&mut beside.is_told, true))
+    }
+}
+
+impl Recover {
+    /// A file of ours was met: it is the business of the document that its name speaks of.
+    pub(super) fn leftover(&mut self, directory: &Directory, name: &OsStr, signature: Signature) {
+        let Some(document) = self.owners.of(directory.path(), name) else { return };
+        let Some(tracked) = self.documents.get_mut(&document) else { return };
+        if tracked.meets(name, signature) {
+            tracked.meet(name);
+            self.next_leftover(&document);
+        }
+    }
+
+    /// Has the next of the leftovers that were met looked at, when nothing else runs with the document.
+    pub(super) fn next_leftover(&mut self, document: &DocumentId) {
+        let Some(tracked) = self.documents.get_mut(document).filter(|tracked| !tracked.is_in_flight) else { return };
+        let Some(name) = tracked.met.pop_front() else { return };
+        let put_aside = tracked.leftovers.get(&name).and_then(|beside| beside.put_aside);
+        self.start(document, Work::Leftover { name, put_aside });
+    }
+
+    /// A leftover was looked at.
+    pub(super) async fn disposed(
+        &mut self,
+        document: &DocumentId,
+        name: OsString,
+        disposal: Result<Disposal>,
+        known: Result<Known>,
+    ) {
+        let Some(tracked) = self.documents.get_mut(document) else { return };
+        tracked.known = known.ok();
+        let ended = matches!(
+            disposal,
+            Ok(Disposal::Gone | Disposal::Removed | Disposal::Quarantined(..) | Disposal::SwappedIn)
+        );
+        if ended {
+            tracked.leftovers.remove(&name);
+            tracked.unkept.retain(|unkept| *unkept != name);
+        }
+        tracked.again |= matches!(disposal, Ok(Disposal::SwappedIn));
+        let is_over = tracked.is_leaving && tracked.leftovers.is_empty();
+        if let Some(fact) = told(tracked, document, &name, disposal) {
+            self.say(fact).await;
+        }
+        if is_over {
+            self.forget(document).await;
+        }
+    }
+
+    /// A document that left its watch goes when nothing lies beside it any more. `true`: it stays until then.
+    pub(super) async fn stays_for_leftovers(&mut self, document: &DocumentId) -> bool {
+        let Some(tracked) = self.documents.get_mut(document) else { return false };
+        if tracked.leftovers.is_empty() || tracked.leftovers.values().all(|beside| beside.is_told) {
+            return false;
+        }
+        tracked.is_leaving = true;
+        self.step(document, Input::Looked(Seen::Missing)).await;
+        true
+    }
+}
+
+/// What is to be told of a leftover, once.
+fn told(tracked: &mut Tracked, document: &DocumentId, name: &OsStr, disposal: Result<Disposal>) -> Option<Fact> {
+    let subject = tracked.subject.clone();
+    let path = document.directory().join(name);
+    match disposal {
+        Ok(Disposal::Waiting | Disposal::Gone | Disposal::Removed) => None,
+        Ok(Disposal::Quarantined(path, bytes)) => Some(Fact::Quarantined { subject, path, bytes }),
+        Ok(Disposal::SwappedIn) => Some(Fact::LateWriter { subject, kept_at: None }),
+        Ok(Disposal::Kept) => tracked.tells(name).then_some(Fact::LateWriter { subject, kept_at: Some(path) }),
+        Ok(Disposal::Unsure) => {
+            let error =
+                "this file system cannot tell whether a writer still has it open; its bytes are in quarantine, \
+                         too, and it may be removed by hand"
+                    .to_owned();
+            tracked.tells(name).then_some(Fact::LeftBeside { subject, path, error })
+        }
+        Err(error) => tracked.tells(name).then_some(Fact::LeftBeside { subject, path, error: error.to_string() }),
+    }
+}

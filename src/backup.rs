@@ -2,6 +2,7 @@
 
 mod batch;
 mod budget;
+mod changed;
 mod compress;
 mod folder;
 mod names;
@@ -77,6 +78,18 @@ impl Backups {
             let document = shelf.document_or_cut();
             each(shelf, Folder::new(self.disk.clone(), directory, document))
         })
+    }
+
+    /// Removes all versions of a document; says how many, and how many bytes they had.
+    ///
+    /// # Errors
+    /// The disk failed: some of them may be gone.
+    pub fn forget(&self, document: &DocumentId) -> Result<(usize, u64)> {
+        let Some(folder) = self.find(document)? else { return Ok((0, 0)) };
+        folder.lock()?;
+        let gone = folder.clear_all()?;
+        remove_empty(&self.disk, &self.state, &Shelf { names: components("backups", document) });
+        Ok(gone)
     }
 
     /// The path of the state directory, for messages.

@@ -4,12 +4,18 @@
 mod ask;
 mod check;
 mod config;
+mod forget;
+mod hand;
 mod history;
 mod moment;
+mod orphans;
+mod repair;
+mod restore;
 mod run;
 mod status;
 mod store;
 mod table;
+mod verify;
 mod walk;
 
 use std::fmt;
@@ -53,6 +59,14 @@ enum Command {
     History(history::Arguments),
     /// Prints a stored version of a file
     Show(history::ShowArguments),
+    /// Puts a stored version of a file back; what it replaces is kept
+    Restore(restore::Arguments),
+    /// Looks at files and repairs those that are damaged, now, with or without a daemon
+    Repair(repair::Arguments),
+    /// Reads every stored version again and compares it with its digest; exit status 1 when one is damaged
+    Verify(verify::Arguments),
+    /// Removes all that is kept of files: versions, quarantine, and what the log of incidents says of them
+    Forget(forget::Arguments),
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -171,6 +185,10 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Status(arguments) => status::run(&arguments, &mut session),
         Command::History(arguments) => history::run(&arguments, &mut session),
         Command::Show(arguments) => history::show(&arguments, &mut session),
+        Command::Restore(arguments) => restore::run(&arguments, &mut session),
+        Command::Repair(arguments) => repair::run(&arguments, &mut session),
+        Command::Verify(arguments) => verify::run(&arguments, &mut session),
+        Command::Forget(arguments) => forget::run(&arguments, &mut session),
         Command::Config(command) => config::run(&command, &mut session),
     }
 }

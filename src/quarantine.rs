@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backup::{components, each_shelf, is_older};
+use crate::backup::{Shelf, components, each_shelf, is_older, remove_empty};
 use crate::clock::{self, Timestamp, parse_stamp};
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Durable, Opened};
@@ -20,6 +20,8 @@ pub struct Quarantine {
     max_bytes: u64,
     /// What it holds in all, as far as this process knows; `UNKNOWN`: to be counted.
     held_bytes: AtomicU64,
+    /// Bytes that are kept elsewhere.
+    spared: Option<Digest>,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -46,7 +48,7 @@ impl Quarantine {
     /// The quarantine of this state directory.
     #[must_use]
     pub fn new(disk: Disk, state: Directory) -> Self {
-        Self { disk, state, max_bytes: u64::MAX, held_bytes: AtomicU64::new(UNKNOWN) }
+        Self { disk, state, max_bytes: u64::MAX, held_bytes: AtomicU64::new(UNKNOWN), spared: None }
     }
 
     /// The same, but it takes no more than this.
@@ -55,15 +57,48 @@ impl Quarantine {
         Self { max_bytes, ..self }
     }
 
+    /// The same, for somebody who has kept the bytes with this digest elsewhere, durably.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn sparing(&self, digest: Digest) -> Result<Self> {
+        let held_bytes = AtomicU64::new(self.held_bytes.load(Ordering::Relaxed));
+        let (disk, state, max_bytes) = (self.disk.clone(), self.state.duplicate()?, self.max_bytes);
+        Ok(Self { disk, state, max_bytes, held_bytes, spared: Some(digest) })
+    }
+
+    /// Removes all that is kept of a document; says how many files and bytes.
+    ///
+    /// # Errors
+    /// The disk failed: some of them may be gone.
+    pub fn forget(&self, document: &DocumentId) -> Result<(usize, u64)> {
+        let names = components(KIND, document);
+        let path: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        let folder = match self.disk.open_below(&self.state, &path) {
+            Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok((0, 0)),
+            folder => folder?,
+        };
+        self.disk.lock_directory(&folder, LOCK_LIMIT)?;
+        let bytes = self.bytes_in(&folder)?;
+        self.clear(&folder)?;
+        let kept = self.kept(&folder)?;
+        kept.iter().try_for_each(|name| self.disk.unlink(&folder, name))?;
+        remove_empty(&self.disk, &self.state, &Shelf { names });
+        Ok((kept.len(), bytes))
+    }
+
     /// Keeps these bytes, durably and read back; identical bytes of a document are kept once. `why` becomes part of the
     /// name: a kind's label, or `replaced`.
     ///
     /// # Errors
     /// The disk is full or failed, or the quarantine is full: the caller leaves the bytes where they are.
     pub fn keep(&self, document: &DocumentId, why: &str, bytes: &[u8]) -> Result<Kept> {
+        let digest = Digest::of(bytes);
+        if self.spared == Some(digest) {
+            return Ok(Kept { path: self.state.path().join("backups"), is_new: false });
+        }
         let folder = self.folder(document)?;
         self.disk.lock_directory(&folder, LOCK_LIMIT)?;
-        let digest = Digest::of(bytes);
         if let Some(name) = self.same(&folder, bytes.len() as u64, digest)? {
             return Ok(Kept { path: folder.path().join(name), is_new: false });
         }

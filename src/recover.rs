@@ -3,6 +3,7 @@
 
 mod balance;
 mod beside;
+mod by_hand;
 mod job;
 mod lanes;
 mod look;
@@ -76,6 +77,7 @@ struct Recover {
     is_asking_for_room: bool,
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
+    changes_due: Option<Instant>,
     unguarded_bytes: u64,
     is_status_stale: bool,
 }
@@ -110,6 +112,7 @@ pub async fn run(
         is_asking_for_room: false,
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
+        changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
         is_status_stale: false,
     };
@@ -152,6 +155,7 @@ impl Recover {
                 _ = beat.tick() => {
                     self.balance();
                     self.keep_up();
+                    self.look_for_changes();
                 }
             }
         }
@@ -166,7 +170,7 @@ impl Recover {
             heartbeat.beat();
             match tokio::time::timeout_at(deadline, finished.recv()).await {
                 Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
-                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_) | Finished::Room(_))) => {}
+                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_) | Finished::Room(_) | Finished::Changed(_))) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -289,6 +293,7 @@ impl Recover {
             Finished::Thread(key, thread) => self.lanes.is_free(key, thread),
             Finished::KeptUp(kept) => self.kept_up(kept).await,
             Finished::Room(room) => self.room_is(room).await,
+            Finished::Changed(documents) => self.changed(documents),
         }
     }
 

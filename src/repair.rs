@@ -1,8 +1,10 @@
 //! The repair: the newest good version gets to the name, and what it replaces is kept (protocol C, steps 1 to 7).
 
+mod by_hand;
 mod choice;
 mod leftover;
 
+pub use by_hand::{Returned, restore};
 pub use leftover::{Disposal, GRACE, settle, settle_after};
 
 use std::ffi::OsString;
@@ -102,11 +104,17 @@ pub struct Restored {
 /// damaged is not lost either way.
 pub fn execute(ground: &Ground, judged: &Judged) -> Result<Report> {
     let mut rotten = Vec::new();
-    let outcome = attempt(ground, judged, &mut rotten)?;
+    let outcome = attempt(ground, judged, None, &mut rotten)?;
     Ok(Report { outcome, rotten })
 }
 
-fn attempt(ground: &Ground, judged: &Judged, rotten: &mut Vec<(Version, PathBuf)>) -> Result<Outcome> {
+/// `wanted`: a person has chosen the version.
+fn attempt(
+    ground: &Ground,
+    judged: &Judged,
+    wanted: Option<Version>,
+    rotten: &mut Vec<(Version, PathBuf)>,
+) -> Result<Outcome> {
     let Opened::File(file, found) = ground.disk.open(ground.directory, ground.document.name())? else {
         return Ok(Outcome::Changed);
     };
@@ -120,7 +128,7 @@ fn attempt(ground: &Ground, judged: &Judged, rotten: &mut Vec<(Version, PathBuf)
     };
     let Some(folder) = ground.backups.find(ground.document)? else { return Ok(Outcome::NothingGood) };
     folder.lock()?;
-    let choice = match choose(ground, &folder, rotten)? {
+    let choice = match choose(ground, &folder, wanted, rotten)? {
         Chosen::Version(choice) => choice,
         Chosen::Suspicious(version) => {
             let why = format!("the newest version, {version}, is suspicious: accept it, or restore another");

@@ -13,6 +13,7 @@ use super::retention::{Weighed, needed_bytes};
 use crate::config::Compress;
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
+use crate::disk::signature::Signature;
 use crate::disk::{Disk, Opened};
 use crate::document::{Dialect, Digest, DocumentId, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
@@ -47,6 +48,14 @@ impl Folder {
     #[must_use]
     pub fn document(&self) -> &DocumentId {
         &self.document
+    }
+
+    /// What it looks like: another signature, and versions have come or gone.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn signature(&self) -> Result<Signature> {
+        self.directory.signature()
     }
 
     /// What the versions take on disk.

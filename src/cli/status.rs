@@ -16,6 +16,9 @@ pub(super) struct Arguments {
     /// As one JSON document
     #[arg(long)]
     json: bool,
+    /// Files that nobody guards any more, but of which versions are kept
+    #[arg(long)]
+    orphans: bool,
 }
 
 /// Where the daemon lists its files.
@@ -40,7 +43,11 @@ struct LastGood {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
-    let listen = session.load()?.settings.listen;
+    let settings = session.load()?.settings;
+    if arguments.orphans {
+        return super::orphans::run(&settings, arguments.json, session);
+    }
+    let listen = settings.listen;
     let answer = get(listen, FILES)?;
     let files: Vec<File> = serde_json::from_slice(&answer).map_err(|error| {
         let why = format!("what answers there is no jsonwarden: {error}");

@@ -7,6 +7,7 @@ use super::{Failure, Session, say, shown};
 use crate::backup::{Backups, Folder};
 use crate::config::resolved_by_name;
 use crate::disk::Disk;
+use crate::disk::directory::Directory;
 use crate::document::{DocumentId, Stored};
 use crate::error::{Cause, Error, Result};
 
@@ -29,6 +30,11 @@ pub(super) fn versions(path: &Path, session: &Session<'_>) -> std::result::Resul
 }
 
 fn backups(disk: &Disk, state_dir: &Path) -> Result<Backups> {
+    Ok(Backups::new(disk.clone(), state_directory(disk, state_dir)?))
+}
+
+/// The state directory, which must be there.
+pub(super) fn state_directory(disk: &Disk, state_dir: &Path) -> Result<Directory> {
     let absent = |error: Error| match error.io_kind() {
         Some(ErrorKind::NotFound) => {
             let why = "there is no such state directory; name the daemon's with --state-dir".to_owned();
@@ -37,11 +43,11 @@ fn backups(disk: &Disk, state_dir: &Path) -> Result<Backups> {
         _ => error,
     };
     let real = disk.canonical(state_dir).map_err(absent)?;
-    Ok(Backups::new(disk.clone(), disk.open_directory(&real)?))
+    disk.open_directory(&real)
 }
 
 /// The document that a path names, links resolved; it need not be there any more, nor its folder.
-fn document(path: &Path, session: &Session<'_>) -> Result<DocumentId> {
+pub(super) fn document(path: &Path, session: &Session<'_>) -> Result<DocumentId> {
     let path = session.surroundings.current_dir.join(path);
     let no_file = || Error::new("looking for", &path, Cause::Usage("this names no file; name one".into()));
     if let Some(real) = resolved(&session.disk, &path)? {

@@ -21,12 +21,22 @@ pub(super) fn walk<E>(
         exclude: GlobSet::empty(),
         rules: Rules::default(),
     };
+    walk_watch(disk, folder, &watch, each)
+}
+
+/// Calls `each` for every file below `folder` that a watch takes, as [`walk`].
+pub(super) fn walk_watch<E>(
+    disk: &Disk,
+    folder: &Path,
+    watch: &Watch,
+    each: &mut impl FnMut(Result<&Path, Error>) -> Result<(), E>,
+) -> Result<(), E> {
     // A stack of its own: how deep folders go is not for us to say.
     let mut ahead = vec![Ahead::Folder(folder.to_owned())];
     while let Some(next) = ahead.pop() {
         match next {
             Ahead::File(path) => each(Ok(&path))?,
-            Ahead::Folder(path) => match listed(disk, &path, &watch) {
+            Ahead::Folder(path) => match listed(disk, &path, watch) {
                 Ok(found) => ahead.extend(found),
                 Err(error) => each(Err(error))?,
             },

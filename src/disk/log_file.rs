@@ -1,10 +1,15 @@
 //! Files that only grow, read from their beginning without holding them in memory.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::Disk;
+use rustix::fs::{Mode, OFlags};
+
+use super::directory::Directory;
+use super::{Disk, Step};
 use crate::error::{Error, Result};
 
 /// So much is read at once.
@@ -25,5 +30,19 @@ impl Disk {
                 Err(error) => return Err(Error::new("reading", path, error)),
             }
         }
+    }
+
+    /// Replaces bytes in the middle of a file, which may grow meanwhile.
+    ///
+    /// # Errors
+    /// The file is not there, or the disk failed.
+    pub fn overwrite(&self, directory: &Directory, name: &OsStr, parts: &[(u64, Vec<u8>)]) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let overwritten = self.step(Step::Write).and_then(|()| {
+            let file = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
+            parts.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset))?;
+            file.sync_all()
+        });
+        overwritten.map_err(|error| Error::new("overwriting", directory.path().join(name), error))
     }
 }

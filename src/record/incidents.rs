@@ -4,6 +4,7 @@
 //! full or hung disk never stops the guarding. What cannot be written waits and is tried again; when too much waits, the
 //! eldest lines are dropped and counted.
 
+mod forget;
 mod queue;
 mod recall;
 mod writer;
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::health::{Check, Health, Level};
 use crate::line;
 
+pub use self::forget::forget;
 use self::queue::Queue;
 pub use self::recall::{Hold, Recall};
 use self::writer::Writer;

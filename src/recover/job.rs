@@ -9,6 +9,7 @@ use crate::backup::{Backups, Batch, Keep, needed_bytes};
 use crate::config::{Share, Watch};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
+use crate::disk::signature::Signature;
 use crate::document::{Digest, DocumentId, Stored};
 use crate::error::Result;
 use crate::event::Stock;
@@ -35,6 +36,8 @@ pub(super) struct Known {
     pub stock: Stock,
     /// What the versions take on disk that never go, in bytes.
     pub needed_bytes: u64,
+    /// The folder of the versions as it was then; `None`: there was none.
+    pub folder: Option<Signature>,
 }
 
 /// A document, and what is to be done with it.
@@ -160,9 +163,10 @@ pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
 
 /// Asks the state directory about a document.
 pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
-    let weighed = match tools.backups.find(document)? {
-        Some(folder) => folder.weighed()?,
-        None => Vec::new(),
+    let (folder, weighed) = match tools.backups.find(document)? {
+        // In this order: what changes meanwhile is asked again.
+        Some(folder) => (Some(folder.signature()?), folder.weighed()?),
+        None => (None, Vec::new()),
     };
     let stock = Stock {
         versions: weighed.len() as u64,
@@ -173,5 +177,14 @@ pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
     let mut versions = weighed.into_iter().map(|weighed| weighed.stored);
     let newest = versions.next();
     let last_good = newest.iter().cloned().chain(versions).find(|stored| stored.mark.is_last_good());
-    Ok(Known { newest, last_good, stock, needed_bytes })
+    Ok(Known { newest, last_good, stock, needed_bytes, folder })
+}
+
+/// Does the state directory still hold what it did? A person may have restored or forgotten something beside us.
+pub(super) fn is_current(tools: &Tools, document: &DocumentId, known: &Known) -> bool {
+    match tools.backups.find(document) {
+        Ok(Some(folder)) => folder.signature().ok() == known.folder,
+        Ok(None) => known.folder.is_none(),
+        Err(_) => false,
+    }
 }

@@ -27,6 +27,7 @@ pub(super) enum Finished {
     Thread(u64, usize),
     KeptUp(Kept),
     Room(Option<Room>),
+    Changed(Vec<DocumentId>),
 }
 
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no

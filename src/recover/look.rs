@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::job::{Known, Task, Tools, known, reader};
+use super::job::{Known, Task, Tools, is_current, known, reader};
 use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
@@ -56,7 +56,8 @@ pub(super) fn look(
     batch: Option<&mut Batch>,
 ) -> Looked {
     let mut looked = Looked::nothing();
-    match task.known.clone().map_or_else(|| known(tools, &task.document), Ok) {
+    let remembered = task.known.clone().filter(|known| is_current(tools, &task.document, known));
+    match remembered.map_or_else(|| known(tools, &task.document), Ok) {
         Ok(known) => looked.known = Some(known),
         Err(error) => looked.trouble = Some(error),
     }

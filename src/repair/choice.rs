@@ -22,9 +22,18 @@ pub(super) enum Chosen {
 }
 
 /// The newest version whose digest and today's rules both hold. A suspicious newest one is not passed over: a person must
-/// say what it is.
-pub(super) fn choose(ground: &Ground, folder: &Folder, rotten: &mut Vec<(Version, PathBuf)>) -> Result<Chosen> {
+/// say what it is. A version that a person wants is taken as it is.
+pub(super) fn choose(
+    ground: &Ground,
+    folder: &Folder,
+    wanted: Option<Version>,
+    rotten: &mut Vec<(Version, PathBuf)>,
+) -> Result<Chosen> {
     let versions = folder.versions()?;
+    if let Some(version) = versions.iter().find(|stored| Some(stored.version) == wanted) {
+        let bytes = folder.bytes(version.version)?;
+        return Ok(Chosen::Version(Choice { version: version.clone(), bytes }));
+    }
     if let Some(newest) = versions.first().filter(|newest| newest.mark == Mark::Suspicious) {
         return Ok(Chosen::Suspicious(newest.version));
     }

@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_input;
+mod by_hand;
 mod commands;
 mod corpus;
 mod damage;

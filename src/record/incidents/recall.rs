@@ -185,7 +185,7 @@ impl Recall {
 }
 
 /// The document that a line is about.
-fn document(members: &Map<String, Value>) -> Option<DocumentId> {
+pub(super) fn document(members: &Map<String, Value>) -> Option<DocumentId> {
     let path = match members.get("path_bytes") {
         Some(bytes) => PathBuf::from(OsString::from_vec(line::unhex(bytes.as_str()?)?)),
         None => PathBuf::from(members.get("path")?.as_str()?),

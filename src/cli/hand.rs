@@ -1,0 +1,97 @@
+//! What a person does by hand to one document, beside a running daemon: the locks of its folders and of the file keep them
+//! apart.
+
+use std::path::Path;
+
+use super::store::{document, state_directory};
+use super::{Failure, Session};
+use crate::backup::{Backups, Folder};
+use crate::config::Rules;
+use crate::disk::Disk;
+use crate::disk::directory::Directory;
+use crate::document::{DocumentId, Stored};
+use crate::error::{Cause, Error, Result};
+use crate::quarantine::Quarantine;
+use crate::repair::Ground;
+use crate::validate::{self, Reader};
+use crate::verdict::Verdict;
+
+/// One document, and all that is needed to put something back.
+pub(super) struct Hand {
+    disk: Disk,
+    directory: Directory,
+    pub document: DocumentId,
+    backups: Backups,
+    quarantine: Quarantine,
+    pub rules: Rules,
+    reader: Reader,
+}
+
+impl Hand {
+    /// The document that a path names; its folder must be there.
+    pub(super) fn on(path: &Path, session: &Session<'_>) -> std::result::Result<Self, Failure> {
+        let loaded = session.load()?;
+        let document = document(path, session)?;
+        let disk = session.disk.clone();
+        let state = state_directory(&disk, &loaded.settings.state_dir)?;
+        let quarantine =
+            Quarantine::new(disk.clone(), state.duplicate()?).limited_to(loaded.settings.storage.quarantine_max_bytes);
+        let backups = Backups::new(disk.clone(), state);
+        let watched = loaded.settings.watch_of(document.path());
+        let rules = watched.map_or(&loaded.defaults, |(watch, _)| &watch.rules).clone();
+        let versions = match backups.find(&document)? {
+            Some(folder) => folder.versions()?,
+            None => Vec::new(),
+        };
+        let reader = Reader {
+            dialect: rules.dialect,
+            enrolled: versions.iter().find(|stored| stored.mark.is_last_good()).map(|stored| stored.dialect),
+            named: validate::dialect_of_name(document.name()),
+            literal: watched.is_none_or(|(_, found)| found.literal),
+        };
+        let directory = disk.open_directory(document.directory())?;
+        Ok(Self { disk, directory, document, backups, quarantine, rules, reader })
+    }
+
+    /// What a repair works with.
+    pub(super) fn with_ground<T>(&self, act: impl FnOnce(&Ground) -> T) -> T {
+        act(&Ground {
+            disk: &self.disk,
+            directory: &self.directory,
+            document: &self.document,
+            backups: &self.backups,
+            quarantine: &self.quarantine,
+            judge: &|bytes| self.judge(bytes),
+            limit_bytes: self.rules.max_size,
+        })
+    }
+
+    pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
+        validate::judge(bytes, &self.reader)
+    }
+
+    /// Its versions, newest first.
+    pub(super) fn versions(&self) -> Result<(Folder, Vec<Stored>)> {
+        let none = || {
+            let why = format!("no version of it is stored in {}", self.backups.state_path().display());
+            Error::new("looking for", self.document.path(), Cause::Absent(why))
+        };
+        let folder = self.backups.find(&self.document)?.ok_or_else(none)?;
+        let versions = folder.versions()?;
+        if versions.is_empty() { Err(none()) } else { Ok((folder, versions)) }
+    }
+
+    /// A daemon that guards it is to look again; where that cannot be said, its next look shows it all the same.
+    pub(super) fn tell_daemon(&self) {
+        let _ = self.backups.note_changed(&self.document);
+    }
+
+    /// The newest version that a repair may put back, with its bytes.
+    pub(super) fn newest_good(&self, folder: &Folder, versions: &[Stored]) -> Option<Stored> {
+        let is_good = |stored: &&Stored| {
+            let read = || folder.bytes(stored.version).is_ok_and(|bytes| self.judge(&bytes).label() == "valid");
+            stored.mark.is_last_good() && read()
+        };
+        versions.iter().find(is_good).cloned()
+    }
+}

@@ -1,0 +1,113 @@
+//! `repair`: a look at files, and a repair of those that are damaged, now.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use owo_colors::OwoColorize;
+
+use super::hand::Hand;
+use super::restore::kept;
+use super::walk::walk_watch;
+use super::{Ended, Failure, Session, say};
+use crate::config::{Loaded, Target};
+use crate::error::{Cause, Error};
+use crate::read::{Look, OpenWriter, Reading, look};
+use crate::repair::{self, Judged, Outcome};
+use crate::verdict::{Fault, Verdict};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files; none: all that the configuration names
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// On the state directory itself, whether or not a daemon runs
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
+    let loaded = session.load()?;
+    let beside = if arguments.offline { "" } else { ", beside a daemon if one runs" };
+    say(format_args!("on the state directory {}{beside}", super::shown(&loaded.settings.state_dir)));
+    let paths = if arguments.paths.is_empty() { configured(&loaded, session)? } else { arguments.paths.clone() };
+    let mut worst = 0;
+    for path in paths {
+        match one(&path, session) {
+            Ok(status) => worst = worst.max(status),
+            Err(Failure::Failed(error)) => {
+                say(format_args!("jsonwarden: {error}"));
+                worst = worst.max(error.exit_status());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(worst)
+}
+
+/// Every file that a watch has, each once.
+fn configured(loaded: &Loaded, session: &Session<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = BTreeSet::new();
+    for watch in &loaded.settings.watches {
+        for target in &watch.paths {
+            let (Target::Path(root) | Target::Glob { base: root, .. }) = target;
+            walk_watch(&session.disk, root, watch, &mut |file: Result<&Path, Error>| match file {
+                Ok(file) => {
+                    found.insert(file.to_owned());
+                    Ok(())
+                }
+                // A file that is named itself, or nothing.
+                Err(error) if error.path() == root => {
+                    found.insert(root.clone());
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            })?;
+        }
+    }
+    Ok(found.into_iter().filter(|path| loaded.settings.watch_of(path).is_some()).collect())
+}
+
+fn one(path: &Path, session: &mut Session<'_>) -> Ended {
+    let hand = Hand::on(path, session)?;
+    let Some((digest, fault)) = damage(&hand)? else { return Ok(0) };
+    let judged = Judged { digest, kind: fault.kind, is_paired: true };
+    let report = hand.with_ground(|ground| repair::execute(ground, &judged))?;
+    let document = &hand.document;
+    let refused = |why: &str| -> Ended {
+        let why = format!("{}: {}; {why}", fault.kind, fault.cause);
+        Err(Error::new("repairing", document.path(), Cause::Refused(why)).into())
+    };
+    match report.outcome {
+        Outcome::Restored(restored) => {
+            let (version, taken) = (restored.version.version, restored.version.taken);
+            let sentence = format!("{document}: repaired from version {version} taken {taken:.0}");
+            writeln!(session.out, "{}; {}", sentence.green(), kept(&restored.kept))?;
+            Ok(0)
+        }
+        Outcome::Held(_, why) => refused(&why),
+        Outcome::NothingGood => refused("no version is left that may be put back"),
+        Outcome::Busy => refused("a program has it open for writing"),
+        Outcome::Changed | Outcome::Yielded => {
+            writeln!(session.out, "{document}: it was written meanwhile, and stays as it is")?;
+            Ok(0)
+        }
+    }
+}
+
+/// Damage that stays the same for as long as the settings want; `None`: there is none, or it does not.
+fn damage(hand: &Hand) -> Result<Option<(crate::document::Digest, Fault)>, Error> {
+    let Some(first) = reading(hand)? else { return Ok(None) };
+    let Verdict::Corrupt(fault) = hand.judge(&first.bytes) else { return Ok(None) };
+    std::thread::sleep(hand.rules.settle);
+    let second = reading(hand)?;
+    Ok(second.filter(|second| second.digest == first.digest).map(|second| (second.digest, fault)))
+}
+
+fn reading(hand: &Hand) -> Result<Option<Reading>, Error> {
+    let limit_bytes = hand.rules.max_size;
+    let found = hand.with_ground(|ground| {
+        look(ground.disk, ground.directory, ground.document, limit_bytes, OpenWriter::ReadAnyway)
+    })?;
+    Ok(if let Look::Read(reading) = found { Some(reading) } else { None })
+}

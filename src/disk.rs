@@ -38,6 +38,8 @@ pub enum Step {
     Allocate,
     /// Bytes are written.
     Write,
+    /// A file is cut to its length.
+    Truncate,
     /// A line is appended.
     Append,
     /// Owner, mode and other attributes are set.
@@ -176,6 +178,27 @@ impl Disk {
         }
     }
 
+    /// Opens a regular file that is there for reading and writing; `None`: it is gone, no file, or somebody has it leased.
+    ///
+    /// # Errors
+    /// Permission was denied, the file system is read-only, or the disk failed.
+    pub fn open_to_write(&self, directory: &Directory, name: &OsStr) -> Result<Option<(File, Signature)>> {
+        let path = directory.path().join(name);
+        if !self.look(directory, name)?.is_some_and(|found| found.is_regular()) {
+            return Ok(None);
+        }
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Ok(handle) => {
+                let file = File::from(handle);
+                let signature = self.signature(&file, &path)?;
+                Ok(signature.is_regular().then_some((file, signature)))
+            }
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP | rustix::io::Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(Error::new("opening for writing", path, errno)),
+        }
+    }
+
     /// Makes a new file, open for reading and writing; it must not exist.
     ///
     /// # Errors
@@ -200,7 +223,8 @@ impl Disk {
         opened.map(File::from).map_err(|error| Error::new("opening", directory.path().join(name), error))
     }
 
-    /// Writes all the bytes of a new file; room is reserved first, so a full disk shows before anything is written.
+    /// Writes all the bytes of a file from its start; room is reserved first, so a full disk shows before anything is
+    /// written. What was there beyond them stays.
     ///
     /// # Errors
     /// The disk is full or failed.
@@ -211,6 +235,16 @@ impl Disk {
         self.step(Step::Write)
             .and_then(|()| file.write_all_at(bytes, 0))
             .map_err(|error| Error::new("writing", path, error))
+    }
+
+    /// Cuts a file to this length.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn truncate(&self, file: &File, path: &Path, bytes: u64) -> Result<()> {
+        self.step(Step::Truncate)
+            .and_then(|()| file.set_len(bytes))
+            .map_err(|error| Error::new("cutting to its length", path, error))
     }
 
     /// Appends one line to a file, which is made if it is not there.

@@ -117,6 +117,21 @@ impl Quarantine {
         self.same(&self.folder(document)?, bytes, digest).map(|name| name.is_some())
     }
 
+    /// The bytes with this digest; `None`: they are not kept.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn find(&self, document: &DocumentId, digest: Digest) -> Result<Option<Vec<u8>>> {
+        let folder = self.folder(document)?;
+        for name in self.kept(&folder)? {
+            let bytes = self.whole(&folder, &name).ok().flatten();
+            if let Some(bytes) = bytes.filter(|bytes| Digest::of(bytes) == digest) {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
     /// How many bytes of the document it keeps.
     ///
     /// # Errors
@@ -269,9 +284,12 @@ impl Quarantine {
     }
 
     fn digest(&self, folder: &Directory, name: &OsStr) -> Result<Option<Digest>> {
+        Ok(self.whole(folder, name)?.map(|bytes| Digest::of(&bytes)))
+    }
+
+    fn whole(&self, folder: &Directory, name: &OsStr) -> Result<Option<Vec<u8>>> {
         let Opened::File(file, found) = self.disk.open(folder, name)? else { return Ok(None) };
-        let bytes = self.disk.read(&file, &folder.path().join(name), found.bytes.saturating_add(1), || true)?;
-        Ok(bytes.map(|bytes| Digest::of(&bytes)))
+        self.disk.read(&file, &folder.path().join(name), found.bytes.saturating_add(1), || true)
     }
 }
 

@@ -2,18 +2,21 @@
 
 mod by_hand;
 mod choice;
+mod exchange;
+mod in_place;
 mod leftover;
 
 pub use by_hand::{Returned, restore};
+pub use in_place::{Redone, finish_redo};
 pub use leftover::{Disposal, GRACE, settle, settle_after};
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::backup::Backups;
 use crate::disk::directory::Directory;
-use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId, Stored, Version};
@@ -21,9 +24,8 @@ use crate::error::{Cause, Error, Result};
 use crate::lock::{self, Sidecar};
 use crate::quarantine::Quarantine;
 use crate::read::{self, Contents};
-use crate::swap::{self, Staged, Swapped};
 use crate::verdict::{Kind, Reason, Verdict};
-use choice::{Choice, Chosen, choose};
+use choice::{Chosen, choose};
 
 /// Whatever a repair works with.
 #[derive(Clone, Copy)]
@@ -73,6 +75,8 @@ pub enum Outcome {
     Yielded,
     /// Somebody has the file open for writing.
     Busy,
+    /// It must be rewritten in place, and somebody has it open for reading.
+    BeingRead(String),
     /// The bytes are not those that were judged.
     Changed,
     /// No version is left that may be put back.
@@ -92,8 +96,9 @@ pub struct Restored {
     pub bytes: u64,
     /// When the good bytes came to the name.
     pub visible: Instant,
-    /// The name, beside the document, of the damaged file itself: a late writer may still come to it.
-    pub leftover: OsString,
+    /// The name, beside the document, of the damaged file itself: a late writer may still come to it. `None`: it was
+    /// rewritten in place.
+    pub leftover: Option<OsString>,
 }
 
 /// Repairs a document whose present bytes were judged corrupt. Nothing is changed unless they are still the same at the
@@ -118,8 +123,8 @@ fn attempt(
     let Opened::File(file, found) = ground.disk.open(ground.directory, ground.document.name())? else {
         return Ok(Outcome::Changed);
     };
-    if let Some((reason, why)) = obstacle(ground, &found)? {
-        return Ok(Outcome::Held(reason, why));
+    if lock::is_in_an_editor(ground.disk, ground.directory, ground.document)? {
+        return Ok(held(Reason::Editing, "an editor has it open: its swap file lies beside"));
     }
     // Kept to the end: whoever cooperates waits for us as we for them.
     let _sidecar = match lock::try_existing(ground.disk, ground.directory, ground.document)? {
@@ -136,126 +141,55 @@ fn attempt(
         }
         Chosen::Nothing => return Ok(Outcome::NothingGood),
     };
-    put_back(ground, judged, &file, &choice)
+    let obstacle = match obstacle(ground, &found) {
+        None => match exchange::put_back(ground, judged, &file, &choice) {
+            Err(error) => Obstacle::of(error)?,
+            outcome => return outcome,
+        },
+        Some(obstacle) => obstacle,
+    };
+    in_place::put_back(ground, judged, file, &folder, &choice, &obstacle)
 }
 
-/// What stands in the way of a swap here.
-fn obstacle(ground: &Ground, found: &Signature) -> Result<Option<(Reason, String)>> {
+/// Why a swap is impossible here, or wrong: the file must be rewritten in place.
+struct Obstacle {
+    /// Why the document is held if that cannot be either.
+    reason: Reason,
+    why: String,
+}
+
+/// What can be seen beforehand to stand in the way of a swap.
+fn obstacle(ground: &Ground, found: &Signature) -> Option<Obstacle> {
+    let linked = |why: String| Some(Obstacle { reason: Reason::Linked, why });
     if found.is_mount_root {
-        let why = "it is a mount point of its own: a swap would not reach its readers";
-        return Ok(Some((Reason::Linked, why.to_owned())));
+        return linked("it is a mount point of its own".to_owned());
     }
     if found.links > 1 {
-        let why = format!("it has {} names (hard links): a swap would part them", found.links);
-        return Ok(Some((Reason::Linked, why)));
+        return linked(format!("it has {} names (hard links), which a swap would part", found.links));
     }
-    if lock::is_in_an_editor(ground.disk, ground.directory, ground.document)? {
-        return Ok(Some((Reason::Editing, "an editor has it open: its swap file lies beside".to_owned())));
+    if ground.disk.is_mounted_elsewhere(ground.document.path()) {
+        return linked("it is mounted by itself in another mount namespace (a container's)".to_owned());
     }
-    Ok(None)
+    None
 }
 
-fn put_back(ground: &Ground, judged: &Judged, file: &File, choice: &Choice) -> Result<Outcome> {
-    let &Ground { disk, directory, document, .. } = ground;
-    let attributes = disk.attributes(file, document.path())?;
-    let staged = match swap::stage(disk, directory, document, choice.version.version, &choice.bytes, &attributes) {
-        Err(error) if matches!(error.cause(), Cause::Refused(_)) => {
-            return Ok(Outcome::Held(Reason::Attributes, error.to_string()));
-        }
-        staged => staged?,
-    };
-    match last_look_and_swap(ground, judged, file, &staged) {
-        Ok(Attempt::Swapped(swap)) => finish(ground, judged, file, choice, staged.name, &swap),
-        Ok(Attempt::Yielded) => disk.sync_directory(directory).map(|()| Outcome::Yielded),
-        Ok(Attempt::CalledOff(outcome)) => {
-            disk.unlink(directory, &staged.name)?;
-            Ok(outcome)
-        }
-        Err(error) => {
-            // Only if it was never renamed, which would have dated it anew, did it never stand at the name; else it stays, as
-            // a leftover.
-            if disk.look(directory, &staged.name).ok().flatten() == Some(staged.signature) {
-                let _ = disk.unlink(directory, &staged.name);
-            }
-            Err(error)
-        }
+impl Obstacle {
+    /// What a failed attempt says: a folder that must not be written, a mount point, attributes that cannot be reproduced.
+    /// Anything else is a failure, and handed back.
+    fn of(error: Error) -> Result<Self> {
+        let reason = match (error.cause(), error.io_kind()) {
+            (Cause::Refused(_), _) => Reason::Attributes,
+            (_, Some(ErrorKind::PermissionDenied | ErrorKind::ResourceBusy)) => Reason::Linked,
+            _ => return Err(error),
+        };
+        Ok(Self { reason, why: error.to_string() })
     }
-}
-
-enum Attempt {
-    Swapped(Swap),
-    Yielded,
-    /// Before anything was exchanged: the staged file never stood at the name.
-    CalledOff(Outcome),
-}
-
-/// A swap that was done.
-struct Swap {
-    visible: Instant,
-    damaged: Vec<u8>,
-}
-
-fn last_look_and_swap(ground: &Ground, judged: &Judged, file: &File, staged: &Staged) -> Result<Attempt> {
-    match lease::request(file) {
-        Request::Busy => Ok(Attempt::CalledOff(Outcome::Busy)),
-        Request::Granted(lease) => {
-            let is_unbroken = || lease.is_unbroken();
-            look_and_swap(ground, judged, file, staged, &is_unbroken, &is_unbroken)
-        }
-        Request::Unavailable if judged.is_paired => {
-            let is_the_same = || matches!(judged_bytes(ground, judged, file, &|| true), Ok(Some(_)));
-            look_and_swap(ground, judged, file, staged, &|| true, &is_the_same)
-        }
-        Request::Unavailable => Ok(Attempt::CalledOff(Outcome::Changed)),
-    }
-}
-
-fn look_and_swap(
-    ground: &Ground,
-    judged: &Judged,
-    file: &File,
-    staged: &Staged,
-    goes_on: &dyn Fn() -> bool,
-    is_undisturbed: &dyn Fn() -> bool,
-) -> Result<Attempt> {
-    let &Ground { disk, directory, document, .. } = ground;
-    let Some(Contents { bytes, signature, .. }) = judged_bytes(ground, judged, file, goes_on)? else {
-        return Ok(Attempt::CalledOff(Outcome::Changed));
-    };
-    // A second name may have come since the first look: a swap would part them.
-    let is_there = |found: Signature| found.is_same_file(&signature) && found.links == 1;
-    if !disk.look(directory, document.name())?.is_some_and(is_there) {
-        return Ok(Attempt::CalledOff(Outcome::Changed));
-    }
-    Ok(match swap::exchange(disk, directory, document, staged, &signature, is_undisturbed)? {
-        Swapped::Done => Attempt::Swapped(Swap { visible: Instant::now(), damaged: bytes }),
-        Swapped::Yielded => Attempt::Yielded,
-    })
 }
 
 /// The bytes of the judged file, if they are still the judged ones.
 fn judged_bytes(ground: &Ground, judged: &Judged, file: &File, goes_on: &dyn Fn() -> bool) -> Result<Option<Contents>> {
     let contents = read::contents(ground.disk, ground.document, file, ground.limit_bytes, goes_on)?;
     Ok(contents.filter(|contents| contents.is_steady && Digest::of(&contents.bytes) == judged.digest))
-}
-
-/// The lease is gone by now. The damaged file stays beside the document for a while, for a writer who opened it before the
-/// swap may still finish; its bytes are copied to quarantine at once.
-fn finish(
-    ground: &Ground,
-    judged: &Judged,
-    file: &File,
-    choice: &Choice,
-    leftover: OsString,
-    swap: &Swap,
-) -> Result<Outcome> {
-    let &Ground { disk, directory, document, quarantine, .. } = ground;
-    let synced = disk.sync_directory(directory);
-    // Its grace begins now. Where that cannot be noted, it began when the file was last changed.
-    let _ = disk.touch(file, document.path());
-    let kept = quarantine.keep(document, judged.kind.label(), &swap.damaged).map(|kept| kept.path);
-    let (version, bytes) = (choice.version.clone(), swap.damaged.len() as u64);
-    synced.map(|()| Outcome::Restored(Restored { version, kept, bytes, visible: swap.visible, leftover }))
 }
 
 fn held(reason: Reason, why: &str) -> Outcome {

@@ -85,7 +85,7 @@ fn one(path: &Path, session: &mut Session<'_>) -> Ended {
             writeln!(session.out, "{}; {}", sentence.green(), kept(&restored.kept))?;
             Ok(0)
         }
-        Outcome::Held(_, why) => refused(&why),
+        Outcome::Held(_, why) | Outcome::BeingRead(why) => refused(&why),
         Outcome::NothingGood => refused("no version is left that may be put back"),
         Outcome::Busy => refused("a program has it open for writing"),
         Outcome::Changed | Outcome::Yielded => {

@@ -162,7 +162,7 @@ fn put_back(hand: &Hand, stored: &Stored, session: &mut Session<'_>) -> Ended {
             Outcome::Restored(restored) => {
                 writeln!(session.out, "{document}: {name} is back; {}", kept(&restored.kept))?;
             }
-            Outcome::Held(_, why) => return Err(refused(why)),
+            Outcome::Held(_, why) | Outcome::BeingRead(why) => return Err(refused(why)),
             Outcome::Busy => return Err(refused("a program has it open for writing".to_owned())),
             Outcome::Changed | Outcome::Yielded => {
                 return Err(refused("it was written meanwhile; look at it, and try again".to_owned()));

@@ -71,6 +71,8 @@ pub enum Ended {
     Changed,
     /// Somebody has the file open for writing.
     Busy,
+    /// It must be rewritten in place, and somebody has it open for reading; in words.
+    BeingRead(String),
     /// It must not be done, here or now; in words.
     Held(Reason, String),
 }

@@ -1,26 +1,29 @@
-//! Read leases: the kernel's answer, in 2 µs, to "is anybody writing this file right now?" (fcntl(2), "Leases").
+//! Leases: the kernel's answer, in 2 µs, to "is anybody writing this file right now?", and to "has anybody else opened it
+//! at all?" (fcntl(2), "Leases").
 //!
 //! The only file with `unsafe`: neither nix nor rustix offers the call.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
-/// What the kernel said to a request for a read lease.
+/// What the kernel said to a request for a lease.
 #[derive(Debug)]
 pub enum Request<'file> {
-    /// Nobody has the file open for writing or mapped so, and whoever wants to now waits until the lease is dropped.
+    /// Nobody is in the way, and whoever comes now waits until the lease is dropped.
     Granted(Lease<'file>),
-    /// Somebody has it open for writing, or mapped so.
+    /// Somebody has it open, or mapped, in the way that the lease excludes.
     Busy,
     /// Not to be had here: the file system, the kernel (from 7.0 file systems must opt in) or the file's owner forbids it.
     Unavailable,
 }
 
-/// A read lease, given back when dropped. Hold it shortly: a writer's `open` waits for it.
+/// A lease, given back when dropped. Hold it shortly: another's `open` waits for it.
 #[derive(Debug)]
 pub struct Lease<'file> {
     file: &'file File,
+    kind: libc::c_int,
 }
 
 /// File systems whose leases say nothing of writers elsewhere, or are granted wrongly: overlayfs (a writable mapping is not
@@ -31,9 +34,32 @@ const BLIND: [u32; 9] =
 /// Not in the libc crate; the number is the same on every architecture (asm-generic/fcntl.h).
 const F_SETSIG: libc::c_int = 10;
 
-/// Asks for a read lease on a file that is open for reading only.
+/// Asks for a read lease on a file that is open for reading only: nobody has it open for writing.
 #[must_use]
 pub fn request(file: &File) -> Request<'_> {
+    ask(file, libc::F_RDLCK)
+}
+
+/// Asks for a write lease on a file that is open for reading and writing: nobody else has it open at all, readers included.
+#[must_use]
+pub fn request_alone(file: &File) -> Request<'_> {
+    ask(file, libc::F_WRLCK)
+}
+
+/// Asks for a write lease again and again, until nobody else has the file open or `limit` has passed.
+#[must_use]
+pub fn wait_alone(file: &File, limit: Duration) -> Request<'_> {
+    const PAUSE: Duration = Duration::from_micros(200);
+    let deadline = Instant::now() + limit;
+    loop {
+        match request_alone(file) {
+            Request::Busy if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn ask(file: &File, kind: libc::c_int) -> Request<'_> {
     if !rustix::fs::fstatfs(file).is_ok_and(|found| is_sighted(found.f_type.cast_unsigned())) {
         return Request::Unavailable;
     }
@@ -41,8 +67,8 @@ pub fn request(file: &File) -> Request<'_> {
     if control(file.as_raw_fd(), F_SETSIG, libc::SIGURG).is_err() {
         return Request::Unavailable;
     }
-    match control(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) {
-        Ok(_) => Request::Granted(Lease { file }),
+    match control(file.as_raw_fd(), libc::F_SETLEASE, kind) {
+        Ok(_) => Request::Granted(Lease { file, kind }),
         Err(libc::EAGAIN) => Request::Busy,
         Err(_) => Request::Unavailable,
     }
@@ -54,10 +80,10 @@ fn is_sighted(file_system: u64) -> bool {
 }
 
 impl Lease<'_> {
-    /// Is nobody waiting for us to let go? The kernel shows a waiting writer as a lease that is to become unlocked.
+    /// Is nobody waiting for us to let go? The kernel shows somebody who waits as a lease that is to become another.
     #[must_use]
     pub fn is_unbroken(&self) -> bool {
-        control(self.file.as_raw_fd(), libc::F_GETLEASE, 0) == Ok(libc::F_RDLCK)
+        control(self.file.as_raw_fd(), libc::F_GETLEASE, 0) == Ok(self.kind)
     }
 }
 
@@ -95,6 +121,26 @@ mod tests {
         }
         drop(lease);
         writer.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_reader_keeps_us_from_being_alone_and_then_waits_for_us() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.into_temp_path();
+        let ours = File::options().read(true).write(true).open(&path).unwrap();
+        let theirs = File::open(&path).unwrap();
+        assert!(matches!(request_alone(&ours), Request::Busy | Request::Unavailable));
+        drop(theirs);
+        let Request::Granted(lease) = wait_alone(&ours, Duration::from_secs(5)) else {
+            return eprintln!("skipped: no leases on this file system");
+        };
+        let name = path.to_owned();
+        let reader = std::thread::spawn(move || File::open(name).map(drop));
+        while lease.is_unbroken() {
+            std::thread::yield_now();
+        }
+        drop(lease);
+        reader.join().unwrap().unwrap();
     }
 
     #[test]

@@ -32,19 +32,33 @@ impl Mounts {
     }
 
     fn parse(text: &[u8]) -> Self {
-        Self { points: text.split(|byte| *byte == b'\n').filter_map(parse_line).collect() }
+        let mount = |line: Line| (line.point, Mount { device: line.device, is_remote: line.is_remote });
+        Self { points: lines(text).map(mount).collect() }
     }
 }
 
+/// A line of a list of mounts.
+struct Line {
+    device: u64,
+    /// The folder or file of the file system that is mounted.
+    root: PathBuf,
+    point: PathBuf,
+    is_remote: bool,
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = Line> {
+    text.split(|byte| *byte == b'\n').filter_map(parse_line)
+}
+
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: the third field is the device, the
-/// fifth the mount point, and after the dash comes the type.
-fn parse_line(line: &[u8]) -> Option<(PathBuf, Mount)> {
+/// fourth the root, the fifth the mount point, and after the dash comes the type.
+fn parse_line(line: &[u8]) -> Option<Line> {
     let mut fields = line.split(|byte| *byte == b' ');
     let (major, minor) = std::str::from_utf8(fields.nth(2)?).ok()?.split_once(':')?;
-    let point = unescape(fields.nth(1)?);
+    let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     let device = rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?);
-    Some((point, Mount { device, is_remote: is_remote(kind) }))
+    Some(Line { device, root, point, is_remote: is_remote(kind) })
 }
 
 /// Blanks and backslashes stand as three octal digits.
@@ -88,6 +102,41 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// Is this file, or a mount point with this path, the root of a mount in another mount namespace: what a container got
+    /// of it alone? A rename here would leave that mount with the old file for ever. Where /proc does not show the other
+    /// namespaces, nothing is known of them.
+    #[must_use]
+    pub fn is_mounted_elsewhere(&self, path: &Path) -> bool {
+        let Ok(ours) = std::fs::read("/proc/self/mountinfo") else { return false };
+        let Some((device, within)) = inside(&ours, path) else { return false };
+        let mut seen: Vec<PathBuf> = std::fs::read_link("/proc/self/ns/mnt").into_iter().collect();
+        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+        processes.flatten().any(|process| {
+            let process = process.path();
+            let Ok(namespace) = std::fs::read_link(process.join("ns/mnt")) else { return false };
+            if seen.contains(&namespace) || seen.len() > NAMESPACE_LIMIT {
+                return false;
+            }
+            seen.push(namespace);
+            let list = std::fs::read(process.join("mountinfo")).unwrap_or_default();
+            lines(&list).any(|line| (line.device == device && line.root == within) || line.point == path)
+        })
+    }
+}
+
+/// So many mount namespaces are looked into: a repair must not take seconds.
+const NAMESPACE_LIMIT: usize = 512;
+
+/// The device that a path lies on, and its path from the root of the file system there.
+fn inside(list: &[u8], path: &Path) -> Option<(u64, PathBuf)> {
+    let nearest =
+        lines(list).filter(|line| path.starts_with(&line.point)).max_by_key(|line| line.point.as_os_str().len())?;
+    let below = path.strip_prefix(&nearest.point).ok()?;
+    let within = if below.as_os_str().is_empty() { nearest.root } else { nearest.root.join(below) };
+    Some((nearest.device, within))
+}
+
 /// The list of a machine with a hundred mounts.
 const USUAL_BYTES: usize = 16 << 10;
 
@@ -104,6 +153,15 @@ mod tests {
         let remote = Mount { device: rustix::fs::makedev(0, 50), is_remote: true };
         assert_eq!(mounts.of(Path::new("/mnt/a b/c/d.json")), remote);
         assert_eq!(Mounts::default().of(Path::new("/mnt")), Mount::default());
+    }
+
+    #[test]
+    fn a_path_is_known_by_its_place_in_its_file_system() {
+        let list = b"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 /sub /mnt rw - ext4 /dev/b rw\n3 1 8:3 /x/f.json /f.json rw - ext4 /dev/c rw\n";
+        let inside = |path: &str| inside(list, Path::new(path)).unwrap();
+        assert_eq!(inside("/mnt/a.json"), (rustix::fs::makedev(8, 2), PathBuf::from("/sub/a.json")));
+        assert_eq!(inside("/f.json"), (rustix::fs::makedev(8, 3), PathBuf::from("/x/f.json")));
+        assert_eq!(inside("/a.json"), (rustix::fs::makedev(8, 1), PathBuf::from("/a.json")));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Known {
     pub needed_bytes: u64,
     /// The folder of the versions as it was then; `None`: there was none.
     pub folder: Option<Signature>,
+    /// A rewrite in place was interrupted.
+    pub has_redo: bool,
 }
 
 /// A document, and what is to be done with it.
@@ -138,7 +140,7 @@ fn prune(tools: &Tools, document: &DocumentId, keep: Keep) -> Result<(usize, u64
     folder.prune(keep)
 }
 
-fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {
+pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {
     let reader = reader(task, task.known.as_ref());
     act(&Ground {
         disk: &tools.disk,
@@ -163,10 +165,10 @@ pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
 
 /// Asks the state directory about a document.
 pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
-    let (folder, weighed) = match tools.backups.find(document)? {
+    let (folder, weighed, has_redo) = match tools.backups.find(document)? {
         // In this order: what changes meanwhile is asked again.
-        Some(folder) => (Some(folder.signature()?), folder.weighed()?),
-        None => (None, Vec::new()),
+        Some(folder) => (Some(folder.signature()?), folder.weighed()?, folder.redo()?.is_some()),
+        None => (None, Vec::new(), false),
     };
     let stock = Stock {
         versions: weighed.len() as u64,
@@ -177,7 +179,7 @@ pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
     let mut versions = weighed.into_iter().map(|weighed| weighed.stored);
     let newest = versions.next();
     let last_good = newest.iter().cloned().chain(versions).find(|stored| stored.mark.is_last_good());
-    Ok(Known { newest, last_good, stock, needed_bytes, folder })
+    Ok(Known { newest, last_good, stock, needed_bytes, folder, has_redo })
 }
 
 /// Does the state directory still hold what it did? A person may have restored or forgotten something beside us.

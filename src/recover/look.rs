@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::job::{Known, Task, Tools, is_current, known, reader};
+use super::job::{Known, Task, Tools, is_current, known, reader, with_ground};
 use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
@@ -11,6 +11,7 @@ use crate::document::{Dialect, Digest, Mark, Stored};
 use crate::error::{Error, Result};
 use crate::lock::{self, Sidecar};
 use crate::read::{self, Look, OpenWriter, Reading};
+use crate::repair::{self, Redone};
 use crate::validate;
 use crate::verdict::{Certainty, Reason, Verdict};
 
@@ -56,9 +57,10 @@ pub(super) fn look(
     batch: Option<&mut Batch>,
 ) -> Looked {
     let mut looked = Looked::nothing();
-    let remembered = task.known.clone().filter(|known| is_current(tools, &task.document, known));
-    match remembered.map_or_else(|| known(tools, &task.document), Ok) {
-        Ok(known) => looked.known = Some(known),
+    match known_and_whole(tools, task) {
+        Ok(Some(known)) => looked.known = Some(known),
+        // Somebody has a file open that is half rewritten: what it reads like by now means nothing.
+        Ok(None) => return looked,
         Err(error) => looked.trouble = Some(error),
     }
     let limit = task.watch.rules.max_size;
@@ -79,6 +81,19 @@ pub(super) fn look(
         Err(error) => looked.seen = unreadable(&error),
     }
     looked
+}
+
+/// What is known of the document, once a rewrite in place that was interrupted has been finished; `None`: not yet.
+fn known_and_whole(tools: &Tools, task: &Task) -> Result<Option<Known>> {
+    let remembered = task.known.clone().filter(|known| is_current(tools, &task.document, known));
+    let known_before = remembered.map_or_else(|| known(tools, &task.document), Ok)?;
+    if !known_before.has_redo {
+        return Ok(Some(known_before));
+    }
+    match with_ground(tools, task, repair::finish_redo)? {
+        Redone::Waiting => Ok(None),
+        Redone::Nothing | Redone::Finished(_) => known(tools, &task.document).map(Some),
+    }
 }
 
 fn unread(look: &Look, limit_bytes: u64) -> Seen {

@@ -1,5 +1,6 @@
 //! What a finished job means: the machine is stepped, and what is worth telling is told.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Recover;
@@ -196,6 +197,7 @@ impl Recover {
             }
             Outcome::Changed => Ended::Changed,
             Outcome::Busy => Ended::Busy,
+            Outcome::BeingRead(why) => Ended::BeingRead(why),
             Outcome::NothingGood => {
                 Ended::Held(Reason::NoVersion, "no version is left that may be put back".to_owned())
             }
@@ -219,8 +221,10 @@ impl Recover {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         let subject = tracked.subject.clone();
         let damaged = tracked.machine.damage().map(|damage| damage.digest);
-        let beside = Beside { put_aside: damaged, ..Beside::default() };
-        tracked.leftovers.insert(restored.leftover.clone(), beside);
+        if let Some(leftover) = &restored.leftover {
+            let beside = Beside { put_aside: damaged, ..Beside::default() };
+            tracked.leftovers.insert(leftover.clone(), beside);
+        }
         tracked.kind = None;
         tracked.is_backed_up = true;
         let incident = tracked.incident.take();
@@ -231,8 +235,8 @@ impl Recover {
                 Some(path)
             }
             Err(error) => {
-                let path = document.directory().join(&leftover);
-                tracked.unkept.push(leftover);
+                let path = leftover.as_ref().map_or_else(PathBuf::new, |name| document.directory().join(name));
+                tracked.unkept.extend(leftover);
                 self.say(Fact::LeftBeside { subject: subject.clone(), path, error: error.to_string() }).await;
                 None
             }

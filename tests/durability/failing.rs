@@ -181,7 +181,7 @@ fn a_late_writer_s_version_survives_every_failure_and_death_while_it_is_swapped_
                 || {
                     let bench = Bench::with(&place, DAMAGED);
                     let Outcome::Restored(restored) = bench.hands().outcome(DAMAGED) else { panic!("not repaired") };
-                    fs::write(bench.folder.join(restored.leftover), NEWER).unwrap();
+                    fs::write(bench.folder.join(restored.leftover.unwrap()), NEWER).unwrap();
                     bench
                 },
                 |bench, hands| drop(hands.settle(&bench.leftovers()[0], None)),

@@ -13,7 +13,7 @@ use super::bench::{Bench, DAMAGED, GOOD, NEWER, places};
 fn repaired(place: &std::path::Path) -> (Bench, OsString) {
     let bench = Bench::with(place, DAMAGED);
     match bench.hands().outcome(DAMAGED) {
-        Outcome::Restored(restored) => (bench, restored.leftover),
+        Outcome::Restored(restored) => (bench, restored.leftover.unwrap()),
         other => panic!("{other:?}"),
     }
 }
@@ -41,7 +41,7 @@ fn the_grace_begins_with_the_swap_however_old_the_damage_is() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let Outcome::Restored(restored) = bench.hands().outcome(DAMAGED) else { panic!("it was to be repaired") };
     let hands = bench.hands();
-    let signature = hands.disk.look(&hands.directory, &restored.leftover).unwrap().unwrap();
+    let signature = hands.disk.look(&hands.directory, restored.leftover.as_ref().unwrap()).unwrap().unwrap();
     assert!(signature.age() < restored.visible.elapsed() + std::time::Duration::from_millis(100));
 }
 
@@ -83,8 +83,8 @@ fn a_late_writer_of_an_old_version_is_late_all_the_same() {
     bench.hands().store(NEWER, Mark::Good);
     bench.write(DAMAGED);
     let Outcome::Restored(restored) = bench.hands().outcome(DAMAGED) else { panic!("it was to be repaired") };
-    fs::write(bench.folder.join(&restored.leftover), GOOD).unwrap();
-    assert_eq!(bench.hands().settle(&restored.leftover, Some(DAMAGED)).unwrap(), Disposal::SwappedIn);
+    fs::write(bench.folder.join(restored.leftover.as_ref().unwrap()), GOOD).unwrap();
+    assert_eq!(bench.hands().settle(restored.leftover.as_ref().unwrap(), Some(DAMAGED)).unwrap(), Disposal::SwappedIn);
     assert_eq!(bench.read(), GOOD);
 }
 

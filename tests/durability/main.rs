@@ -6,6 +6,7 @@
 mod backups;
 mod bench;
 mod failing;
+mod in_place;
 mod leftovers;
 mod racing;
 mod reading;

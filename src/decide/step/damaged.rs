@@ -9,6 +9,10 @@ use crate::verdict::{Certainty, Fault, Reason};
 
 const CHANGING: &str = "it keeps changing, and none of it is valid";
 
+/// How often a file that must be rewritten in place is tried before it is told that its readers keep it open: about 20 s,
+/// for an attempt waits as well.
+const READER_TRIES: u32 = 10;
+
 impl Stepper<'_> {
     pub(super) fn corrupt(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Next {
         self.machine.candidate = None;
@@ -172,6 +176,15 @@ impl Stepper<'_> {
             Ended::Busy => {
                 self.machine.busy_since.get_or_insert(self.now);
                 self.disturbed(Duration::from_millis(10));
+            }
+            Ended::BeingRead(_) if self.machine.tries < READER_TRIES => {
+                let wait = self.backoff(Duration::from_millis(100), Duration::from_secs(2));
+                self.machine.phase = Phase::Settling(damage);
+                self.machine.due = self.in_(wait);
+            }
+            Ended::BeingRead(why) => {
+                let wait = self.backoff(Duration::from_secs(1), Duration::from_secs(30));
+                self.hold(Reason::Linked, &why, damage, Some(wait));
             }
             Ended::Held(reason, why) => {
                 let wait = match reason {

@@ -1,0 +1,160 @@
+//! The repair in place, where a swap is impossible or would not reach all readers (protocol C, "In place"): under a write
+//! lease, so that nobody reads a mix, and with a redo record, so that no mix outlives us.
+
+use std::time::{Duration, Instant};
+
+use super::choice::Choice;
+use super::{Ground, Judged, Obstacle, Outcome, Restored, judged_bytes};
+use crate::backup::{Folder, Redo};
+use crate::disk::lease::{self, Request};
+use crate::disk::signature::Signature;
+use crate::disk::{File, Opened};
+use crate::document::{Digest, Version};
+use crate::error::Result;
+use crate::read::{self, Contents};
+
+/// What became of a rewrite that was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redone {
+    /// There was none, or somebody has written the file since.
+    Nothing,
+    /// Somebody has the file open: try again later.
+    Waiting,
+    /// This version stands in the file now.
+    Finished(Version),
+}
+
+/// How long one attempt waits until nobody else has the file open; whoever asks tries again.
+const READER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes the chosen version into the judged file itself.
+///
+/// # Errors
+/// The disk is full or failed: the redo record is there if anything was written.
+pub(super) fn put_back(
+    ground: &Ground,
+    judged: &Judged,
+    file: File,
+    folder: &Folder,
+    choice: &Choice,
+    obstacle: &Obstacle,
+) -> Result<Outcome> {
+    let Some(Contents { bytes, signature, .. }) = judged_bytes(ground, judged, &file, &|| true)? else {
+        return Ok(Outcome::Changed);
+    };
+    if matches!(lease::request(&file), Request::Busy) {
+        return Ok(Outcome::Busy);
+    }
+    let Some(ours) = reopen(ground, &signature)? else { return Ok(Outcome::Changed) };
+    // The write lease is granted only when ours is the only handle.
+    drop(file);
+    let kept = ground.quarantine.keep(ground.document, judged.kind.label(), &bytes)?.path;
+    let lease = match lease::wait_alone(&ours, READER_PATIENCE) {
+        Request::Granted(lease) => lease,
+        Request::Busy => return Ok(Outcome::BeingRead(format!("{}, and a program has it open", obstacle.why))),
+        Request::Unavailable => {
+            let why = format!("{}, and without leases nothing keeps a writer from being overwritten", obstacle.why);
+            return Ok(Outcome::Held(obstacle.reason, why));
+        }
+    };
+    if judged_bytes(ground, judged, &ours, &|| true)?.is_none() || !is_at_name(ground, &signature)? {
+        return Ok(Outcome::Changed);
+    }
+    let (version, digest, damaged) = (choice.version.version, choice.version.digest, judged.digest);
+    folder.write_redo(&Redo { version, digest, damaged, inode: signature.inode })?;
+    overwrite(ground, &ours, &choice.bytes)?;
+    let visible = Instant::now();
+    drop(lease);
+    folder.remove_redo()?;
+    let (version, bytes) = (choice.version.clone(), bytes.len() as u64);
+    Ok(Outcome::Restored(Restored { version, kept: Ok(kept), bytes, visible, leftover: None }))
+}
+
+/// The file, opened for writing; `None`: another one stands at the name.
+fn reopen(ground: &Ground, expected: &Signature) -> Result<Option<File>> {
+    let opened = ground.disk.open_to_write(ground.directory, ground.document.name())?;
+    Ok(opened.filter(|(_, found)| found.is_same_file(expected)).map(|(file, _)| file))
+}
+
+fn is_at_name(ground: &Ground, expected: &Signature) -> Result<bool> {
+    let found = ground.disk.look(ground.directory, ground.document.name())?;
+    Ok(found.is_some_and(|found| found.is_same_file(expected)))
+}
+
+/// The length comes last: until then what is beyond the new bytes is still that of the old ones.
+fn overwrite(ground: &Ground, file: &File, bytes: &[u8]) -> Result<()> {
+    let path = ground.document.path();
+    ground.disk.write(file, path, bytes)?;
+    ground.disk.truncate(file, path, bytes.len() as u64)?;
+    ground.disk.sync(file, path)
+}
+
+/// Finishes a rewrite that was interrupted, if what stands in the file is the mix that it left. Must be asked before the
+/// document is judged: a mix may read.
+///
+/// # Errors
+/// The disk is full or failed, or the version is not readable: the redo record stays.
+pub fn finish_redo(ground: &Ground) -> Result<Redone> {
+    let Some(folder) = ground.backups.find(ground.document)? else { return Ok(Redone::Nothing) };
+    folder.lock()?;
+    let Some(redo) = folder.redo()? else { return folder.remove_redo().map(|()| Redone::Nothing) };
+    let done = match ground.disk.open(ground.directory, ground.document.name())? {
+        Opened::File(file, found) if found.inode == redo.inode => finish(ground, &folder, &redo, file, &found)?,
+        _ => Redone::Nothing,
+    };
+    if done != Redone::Waiting {
+        folder.remove_redo()?;
+    }
+    Ok(done)
+}
+
+fn finish(ground: &Ground, folder: &Folder, redo: &Redo, file: File, found: &Signature) -> Result<Redone> {
+    if matches!(lease::request(&file), Request::Busy) {
+        return Ok(Redone::Waiting);
+    }
+    let Some(ours) = reopen(ground, found)? else { return Ok(Redone::Waiting) };
+    drop(file);
+    let lease = lease::wait_alone(&ours, READER_PATIENCE);
+    if matches!(lease, Request::Busy) {
+        return Ok(Redone::Waiting);
+    }
+    let Some(damaged) = ground.quarantine.find(ground.document, redo.damaged)? else { return Ok(Redone::Nothing) };
+    let wanted = folder.bytes(redo.version)?;
+    let longest = damaged.len().max(wanted.len()) as u64;
+    let Some(Contents { bytes, .. }) = read::contents(ground.disk, ground.document, &ours, longest, || true)? else {
+        return Ok(Redone::Waiting);
+    };
+    if Digest::of(&bytes) == redo.damaged || !is_mix(&bytes, &damaged, &wanted) {
+        return Ok(Redone::Nothing);
+    }
+    overwrite(ground, &ours, &wanted)?;
+    Ok(Redone::Finished(redo.version))
+}
+
+/// Could an interrupted rewrite of `old` by `new` have left these bytes? Each is then one of either, in whatever order the
+/// disk took them, or a zero where room was reserved only.
+fn is_mix(bytes: &[u8], old: &[u8], new: &[u8]) -> bool {
+    let (least, most) = (old.len().min(new.len()), old.len().max(new.len()));
+    (least..=most).contains(&bytes.len())
+        && bytes.iter().enumerate().all(|(at, byte)| {
+            let is_either = old.get(at) == Some(byte) || new.get(at) == Some(byte);
+            is_either || (*byte == 0 && at >= old.len())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_is_told_from_what_somebody_wrote_since() {
+        let (old, new) = (&b"[1, 2, 3, "[..], &b"[4, 5]"[..]);
+        for mix in [old, new, b"[4, 2, 3, ", b"[1, 5]", b"[4, 5] 3, "] {
+            assert!(is_mix(mix, old, new), "{}", String::from_utf8_lossy(mix));
+        }
+        assert!(is_mix(b"[4, 5\0", &new[..3], new), "reserved, and not written yet");
+        for other in [&b"[6, 2, 3, "[..], b"", b"[4", b"[1, 2, 3, 4", b"[\0, 5]"] {
+            assert!(!is_mix(other, old, new), "{}", String::from_utf8_lossy(other));
+        }
+    }
+}

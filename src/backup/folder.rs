@@ -17,6 +17,8 @@ use crate::disk::signature::Signature;
 use crate::disk::{Disk, Opened};
 use crate::document::{Dialect, Digest, DocumentId, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
+use crate::validate::{self, Reader};
+use crate::verdict::Verdict;
 
 /// The folder of one document's versions.
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Folder {
     /// The disk failed.
     pub fn weighed(&self) -> Result<Vec<Weighed>> {
         let remarks = record::parse(&self.record()?);
+        let enrolled = remarks.iter().max_by_key(|(version, _)| **version).map(|(_, remark)| remark.dialect);
         let mut versions = Vec::new();
         for (name, found) in self.names()? {
             let remark = remarks.get(&found.version);
@@ -104,12 +107,31 @@ impl Folder {
                 taken: found.taken,
                 digest: found.digest,
                 bytes,
-                mark: remark.map_or(Mark::Uncertified, |remark| remark.mark),
-                dialect: remark.map_or(Dialect::Json, |remark| remark.dialect),
+                mark: Mark::Uncertified,
+                dialect: Dialect::Json,
             };
+            let (mark, dialect) = match remark {
+                Some(remark) => (remark.mark, remark.dialect),
+                None => self.judged(found.version, enrolled),
+            };
+            let stored = Stored { mark, dialect, ..stored };
             versions.push(Weighed { stored, disk_bytes: file_bytes.next_multiple_of(BLOCK_BYTES) });
         }
         Ok(versions)
+    }
+
+    /// What a version is of which nothing is recorded any more: its bytes say it, in the light of what is known of others.
+    fn judged(&self, version: Version, enrolled: Option<Dialect>) -> (Mark, Dialect) {
+        let named = validate::dialect_of_name(self.document.name());
+        let reader = Reader { dialect: None, enrolled, named, literal: true };
+        match self.bytes(version).map(|bytes| validate::judge(&bytes, &reader)) {
+            Ok(Verdict::Valid { dialect, .. }) => (Mark::Uncertified, dialect),
+            Ok(Verdict::Suspicious(dialect, _)) => (Mark::Suspicious, dialect),
+            // Whoever wants to use it will see what is wrong with it.
+            Ok(Verdict::Corrupt(_) | Verdict::Told(_)) | Err(_) => {
+                (Mark::Uncertified, enrolled.unwrap_or(Dialect::Json))
+            }
+        }
     }
 
     /// The attributes that a version was recorded with.

@@ -17,7 +17,7 @@ const NAME_LIMIT_BYTES: usize = 255;
 #[must_use]
 pub fn components(kind: &str, document: &DocumentId) -> Vec<OsString> {
     let mut names = vec![OsString::from(kind)];
-    names.extend(document.directory().iter().skip(1).map(OsStr::to_owned));
+    names.extend(document.directory().iter().skip(1).map(folder));
     let mut last = document.name().as_bytes().to_vec();
     if last.len() + 1 >= NAME_LIMIT_BYTES {
         let digest = Digest::of(&last).to_string();
@@ -28,6 +28,21 @@ pub fn components(kind: &str, document: &DocumentId) -> Vec<OsString> {
     last.push(b'@');
     names.push(OsString::from_vec(last));
     names
+}
+
+/// A folder on the way. One whose own name ends in the sign gets another, so that it is no document's.
+fn folder(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
+    if name.as_bytes().ends_with(b"@") && name.len() < NAME_LIMIT_BYTES {
+        name.push("@");
+    }
+    name
+}
+
+/// The folder that [`folder`] named.
+pub(super) fn folder_of(name: &OsStr) -> &OsStr {
+    let bytes = name.as_bytes();
+    if bytes.ends_with(b"@@") { OsStr::from_bytes(&bytes[..bytes.len() - 1]) } else { name }
 }
 
 /// What the name of a stored version says.
@@ -108,6 +123,13 @@ mod tests {
     fn a_document_s_folder_mirrors_its_path() {
         let names = components("backups", &document("core.json"));
         assert_eq!(names, ["backups", "srv", "ha", "core.json@"]);
+    }
+
+    #[test]
+    fn a_folder_named_like_a_document_s_own_is_none() {
+        let inside = DocumentId::new(Path::new("/srv/ha/core.json@"), OsStr::new("c.json"));
+        assert_eq!(components("backups", &inside), ["backups", "srv", "ha", "core.json@@", "c.json@"]);
+        assert_eq!(folder_of(OsStr::new("core.json@@")), "core.json@");
     }
 
     #[test]

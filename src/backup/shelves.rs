@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::components;
+use super::names::folder_of;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::DocumentId;
@@ -49,7 +50,7 @@ impl Shelf {
     pub(super) fn document_or_cut(&self) -> DocumentId {
         let (last, folders) = self.names.split_last().map_or((OsStr::new(""), &[][..]), |(last, rest)| (last, rest));
         let name = last.as_bytes().strip_suffix(b"@").unwrap_or(last.as_bytes());
-        let below = folders.iter().skip(1).map(AsRef::as_ref);
+        let below = folders.iter().skip(1).map(|name| folder_of(name));
         let directory: PathBuf = std::iter::once(OsStr::new("/")).chain(below).collect();
         DocumentId::new(&directory, OsStr::from_bytes(name))
     }

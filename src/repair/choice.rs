@@ -44,7 +44,9 @@ pub(super) fn choose(
             }
             // Its own fault; another failure (no descriptor is left) says nothing against it, and must not cost its changes.
             Err(error) if !is_rotten(&error) => return Err(error),
-            Ok(_) | Err(_) => rotten.push((version.version, folder.path_of(version.version)?)),
+            // What it was stored for, today's rules refuse: no fault of its own.
+            Ok(_) => {}
+            Err(_) => rotten.push((version.version, folder.path_of(version.version)?)),
         }
     }
     Ok(Chosen::Nothing)

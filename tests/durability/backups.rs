@@ -91,6 +91,27 @@ fn a_torn_line_in_the_record_costs_neither_versions_nor_the_next_line() {
 }
 
 #[test]
+fn a_version_of_which_nothing_is_recorded_is_what_its_bytes_say() {
+    let bench = Bench::new();
+    let hands = bench.hands();
+    hands.store(b"// a comment\n{\"a\": 1}\n", Mark::Good);
+    fs::remove_file(bench.stored_files().into_iter().find(|path| path.ends_with("record.jsonl")).unwrap()).unwrap();
+    let folder = hands.backups.find(&hands.document).unwrap().unwrap();
+    let stored = folder.versions().unwrap().remove(0);
+    assert_eq!((stored.mark, stored.dialect), (Mark::Uncertified, Dialect::Jsonc));
+
+    let bench = Bench::new();
+    let hands = bench.hands();
+    hands.store(GOOD, Mark::Good);
+    hands.store(b"// a comment\n{\"a\": 1}\n", Mark::Suspicious);
+    let record = bench.stored_files().into_iter().find(|path| path.ends_with("record.jsonl")).unwrap();
+    let first_line = fs::read_to_string(&record).unwrap().lines().next().unwrap().to_owned() + "\n";
+    fs::write(&record, first_line).unwrap();
+    let folder = hands.backups.find(&hands.document).unwrap().unwrap();
+    assert_eq!(folder.versions().unwrap()[0].mark, Mark::Suspicious, "it does not become good by a lost line");
+}
+
+#[test]
 fn what_a_dead_process_left_half_done_is_cleared_away() {
     let bench = Bench::new();
     let hands = bench.hands();

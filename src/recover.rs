@@ -4,6 +4,7 @@
 mod balance;
 mod beside;
 mod by_hand;
+mod grown;
 mod job;
 mod lanes;
 mod look;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::grown::whole_lines;
 use super::job::{Known, Task, Tools, is_current, known, reader, with_ground};
 use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
@@ -69,6 +70,10 @@ pub(super) fn look(
             looked.signature = Some(reading.signature);
             let worth = looked.judge(task, &reading);
             looked.see_who_is_at_it(tools, task);
+            // Nobody is writing: a repair may be next, so the interval between versions does not count.
+            if stores || reading.certainty == Certainty::Certified {
+                looked.store_whole_lines(tools, task, &reading);
+            }
             let is_sure = reading.certainty == Certainty::Certified || confirmed == Some(reading.digest);
             if let Some((mark, dialect)) = worth {
                 looked.is_unstored = true;
@@ -215,6 +220,17 @@ impl Looked {
             Ok(Some(_)) => self.settle(tools, task, Ok(None)),
             Err(error) => self.settle(tools, task, Err(error)),
         }
+    }
+
+    /// Stores the whole lines of a log whose last line is torn.
+    fn store_whole_lines(&mut self, tools: &Tools, task: &Task, reading: &Reading) {
+        let lines = self.known.as_ref().and_then(|known| whole_lines(tools, task, reading, known, &self.seen));
+        let Some(bytes) = lines.filter(|_| self.may_store(tools)) else { return };
+        let Ok(attributes) = tools.disk.attributes(&reading.file, task.document.path()) else { return };
+        let mark = if reading.certainty == Certainty::Certified { Mark::Good } else { Mark::Uncertified };
+        let (digest, dialect) = (Digest::of(bytes), Dialect::Jsonl);
+        let taken = take(tools, task, &New { bytes, digest, mark, dialect, origin: "lines", attributes });
+        self.settle(tools, task, taken.map(|(stored, _)| stored));
     }
 
     /// Notes what storing came to; `None` within: the newest version had these bytes already.

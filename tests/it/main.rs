@@ -12,6 +12,7 @@ mod commands;
 mod corpus;
 mod damage;
 mod garbage;
+mod growing;
 mod house;
 mod living;
 mod readme;

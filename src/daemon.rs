@@ -5,6 +5,7 @@ mod progress;
 mod signals;
 mod state_dir;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,15 +18,16 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::config::Settings;
 use crate::disk::Disk;
+use crate::document::DocumentId;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Fact, Status};
 use crate::expose::{self, Hosts, Limits, View};
 use crate::health::{Check, Health, Level};
-use crate::record::incidents::Incidents;
+use crate::record::incidents::{Incidents, Recall};
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::record::{self, Recorder, log};
-use crate::recover::{self, Recovering};
+use crate::recover::{self, Recovering, Remembered};
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::watch::Watching;
 use state_dir::StateDir;
@@ -85,6 +87,7 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
     let metrics = Metrics::new(&settings.watches, env!("CARGO_PKG_VERSION"), revision)
         .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))?;
     let metrics = Arc::new(metrics);
+    let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let recent = Arc::new(Recent::new(recall.recent));
 
     let (event_sender, events) = mpsc::channel(EVENTS);
@@ -111,7 +114,8 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
         status: status_sender,
         judged,
         heartbeat: recover_beat,
-        next_incident: recall.next_incident,
+        next_incident,
+        remembered,
     };
     let recorder = Recorder::new(Arc::clone(&metrics), journal, Arc::clone(&recent), Arc::clone(&health));
     let draining = Arc::new(AtomicBool::new(false));
@@ -139,6 +143,21 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
         });
     }
     supervise(running, drained, event_sender, &draining).await
+}
+
+/// What the log of incidents says of documents: their incidents, holds and breakers go on.
+fn remembered(recall: &Recall) -> HashMap<DocumentId, Remembered> {
+    let mut all: HashMap<DocumentId, Remembered> = HashMap::new();
+    for (document, incident) in &recall.open {
+        all.entry(document.clone()).or_default().incident = Some(*incident);
+    }
+    for (document, hold) in &recall.held {
+        all.entry(document.clone()).or_default().held = Some(hold.reason);
+    }
+    for (document, repairs) in &recall.repairs {
+        all.entry(document.clone()).or_default().repairs.clone_from(repairs);
+    }
+    all
 }
 
 /// The stages that run, each with its name and how it ended.

@@ -6,11 +6,13 @@
 
 mod breaker;
 mod input;
+mod recall;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub use input::{Ended, Input, Next, Note, Seen};
+pub use recall::Recalled;
 pub use step::step;
 
 use std::time::{Duration, Instant};
@@ -106,6 +108,8 @@ pub struct Machine {
     held_until: Option<Instant>,
     /// Somebody was at the document after its damage was last seen: what was seen before proves nothing.
     is_disturbed: bool,
+    /// The hold that was told before a restart, until it is known whether it goes on.
+    held_before: Option<Reason>,
     breaker: Breaker,
 }
 
@@ -138,6 +142,7 @@ impl Machine {
             tries: 0,
             held_until: None,
             is_disturbed: false,
+            held_before: None,
             breaker: Breaker::default(),
         }
     }

@@ -9,6 +9,7 @@ mod job;
 mod lanes;
 mod look;
 mod outcome;
+mod remembered;
 mod tracked;
 mod upkeep;
 
@@ -35,6 +36,7 @@ use crate::watch::{Observation, Sight};
 use beside::Owners;
 use job::{Tools, Work};
 use lanes::{Finished, Lanes};
+pub use remembered::Remembered;
 use tracked::Tracked;
 
 /// What the stage is connected to.
@@ -52,6 +54,8 @@ pub struct Recovering {
     pub heartbeat: Heartbeat,
     /// The number of the next incident.
     pub next_incident: IncidentId,
+    /// What is remembered of documents from before a restart.
+    pub remembered: HashMap<DocumentId, Remembered>,
 }
 
 /// The status is told at most this often.
@@ -67,6 +71,7 @@ struct Recover {
     status: watch::Sender<Arc<Status>>,
     judged: Option<Latch>,
     next_incident: IncidentId,
+    remembered: HashMap<DocumentId, Remembered>,
     documents: HashMap<DocumentId, Tracked>,
     owners: Owners,
     due: BinaryHeap<Reverse<(Instant, DocumentId)>>,
@@ -102,6 +107,7 @@ pub async fn run(
         status: ends.status,
         judged: Some(ends.judged),
         next_incident: ends.next_incident,
+        remembered: ends.remembered,
         documents: HashMap::new(),
         owners: Owners::default(),
         due: BinaryHeap::new(),
@@ -207,11 +213,15 @@ impl Recover {
             }
             return;
         }
-        let (unlooked, owners) = (&mut self.unlooked, &mut self.owners);
+        let (unlooked, owners, remembered) = (&mut self.unlooked, &mut self.owners, &mut self.remembered);
         let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
             *unlooked += 1;
             owners.add(&document);
-            Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory))
+            let mut new = Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory));
+            if let Some(remembered) = remembered.remove(&document) {
+                new.remember(&remembered);
+            }
+            new
         });
         tracked.belongs(watch, literal, directory);
         let seen = match sight {

@@ -114,7 +114,8 @@ impl Stepper<'_> {
             Phase::Settling(damage) | Phase::Repairing(damage) => damage.told.last().copied(),
             Phase::Unproven(_) | Phase::Healthy | Phase::Missing | Phase::Unreadable(_) => None,
         };
-        self.notes.extend(reason.map(Note::Released));
+        let before = self.machine.held_before.take();
+        self.notes.extend(before.or(reason).map(Note::Released));
     }
 
     fn incident_is_over(&mut self) {
@@ -127,7 +128,9 @@ impl Stepper<'_> {
         self.machine.due = None;
         self.machine.candidate = None;
         self.machine.busy_since = None;
-        if self.machine.phase != Phase::Odd(reason, digest) {
+        if self.machine.held_before.take_if(|before| *before == reason).is_some() {
+            self.machine.phase = Phase::Odd(reason, digest);
+        } else if self.machine.phase != Phase::Odd(reason, digest) {
             self.arrived();
             self.machine.phase = Phase::Odd(reason, digest);
             self.notes.push(Note::Held(reason, format!("{} at {}: {}", fault.kind, fault.place, fault.cause)));

@@ -16,6 +16,7 @@ mod growing;
 mod house;
 mod living;
 mod readme;
+mod restarting;
 mod retention;
 mod scrape;
 mod starting;

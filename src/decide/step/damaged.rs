@@ -143,7 +143,11 @@ impl Stepper<'_> {
     }
 
     fn hold(&mut self, reason: Reason, why: &str, mut damage: Damage, wait: Option<Duration>) -> Next {
-        if !damage.told.contains(&reason) {
+        let before = self.machine.held_before.take();
+        if before == Some(reason) {
+            damage.told.push(reason);
+        } else if !damage.told.contains(&reason) {
+            self.notes.extend(before.map(Note::Released));
             damage.told.push(reason);
             self.notes.push(Note::Held(reason, why.to_owned()));
         }

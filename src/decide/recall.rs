@@ -1,0 +1,107 @@
+//! What a restart must not forget.
+
+use std::time::Instant;
+
+use super::{Machine, Policy};
+use crate::verdict::Reason;
+
+/// What was known of a document before the restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// Was an incident open?
+    pub has_incident: bool,
+    /// The hold that had been told.
+    pub held: Option<Reason>,
+    /// When it was repaired, the newest last.
+    pub repairs: Vec<Instant>,
+}
+
+impl Machine {
+    /// Goes on where a daemon that ended has stopped: its incident is the same one, its hold is not told again, and its
+    /// breaker counts on, or stays open.
+    #[must_use]
+    pub fn recalling(mut self, recalled: &Recalled, policy: &Policy) -> Self {
+        self.has_incident = recalled.has_incident;
+        self.held_before = recalled.held;
+        let is_open = recalled.held == Some(Reason::Breaker);
+        self.breaker.recall(&recalled.repairs, !recalled.has_incident, is_open, policy);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Rules;
+    use crate::decide::{Input, Next, Note, Seen, step};
+    use crate::document::Digest;
+    use crate::verdict::{Certainty, Fault, Kind, Place};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn policy() -> Policy {
+        Policy::of(&Rules { settle: Duration::ZERO, ..Rules::default() }, true)
+    }
+
+    fn corrupt() -> Input {
+        let fault = Fault { kind: Kind::Syntax, place: Place { line: 1, column: 1, offset: 0 }, cause: String::new() };
+        Input::Looked(Seen::Corrupt { digest: Digest::of(b"{"), fault, certainty: Certainty::Certified })
+    }
+
+    fn valid(bytes: &[u8]) -> Input {
+        let (digest, certainty) = (Digest::of(bytes), Certainty::Certified);
+        Input::Looked(Seen::Valid { digest, certainty, is_stored: true, store_at: None })
+    }
+
+    fn machine(has_incident: bool, held: Option<Reason>, repairs: Vec<Instant>) -> Machine {
+        Machine::new(true).recalling(&Recalled { has_incident, held, repairs }, &policy())
+    }
+
+    #[test]
+    fn an_incident_goes_on_and_ends() {
+        let now = Instant::now();
+        let (_, next, notes) = step(machine(true, None, vec![]), corrupt(), now, &policy());
+        assert_eq!((next, notes), (Next::Repair, vec![]), "the incident is told already");
+        let (_, _, notes) = step(machine(true, None, vec![]), valid(b"1"), now, &policy());
+        assert_eq!(notes, [Note::Recovered]);
+    }
+
+    #[test]
+    fn a_breaker_counts_on_and_stays_open_and_a_hold_is_told_once() {
+        let now = Instant::now();
+        let repairs = vec![now, now + MINUTE, now + 2 * MINUTE];
+        let later = now + 3 * MINUTE;
+        // Three of three: the fourth is held, and that was told.
+        let open = machine(true, Some(Reason::Breaker), repairs.clone());
+        let (open, next, notes) = step(open, corrupt(), later, &policy());
+        assert_eq!((next, notes), (Next::Rest, vec![]));
+        assert!(open.is_breaker_open());
+        // Not held yet: it is told now.
+        // What it was repaired with, and was found with after the restart, is no reason to stop counting.
+        let (counting, _, _) = step(machine(false, None, repairs), valid(b"restored"), later, &policy());
+        let (counting, next, notes) = step(counting, corrupt(), later, &policy());
+        assert_eq!((next, notes.len()), (Next::Rest, 2));
+        // What somebody writes closes it.
+        for open in [open, counting] {
+            assert!(open.is_breaker_open());
+            let (closed, _, _) = step(open, valid(b"new"), later, &policy());
+            assert!(!closed.is_breaker_open());
+        }
+    }
+
+    #[test]
+    fn a_hold_that_is_over_is_told_so() {
+        let now = Instant::now();
+        let held = || machine(false, Some(Reason::Suspicious), vec![]);
+        let (_, _, notes) = step(held(), valid(b"1"), now, &policy());
+        assert_eq!(notes, [Note::Released(Reason::Suspicious)]);
+        let fault = Fault { kind: Kind::Shrunk, place: Place { line: 1, column: 1, offset: 0 }, cause: String::new() };
+        let odd = Seen::Odd { reason: Reason::Suspicious, digest: Digest::of(b"2"), fault };
+        let (machine, _, notes) = step(held(), Input::Looked(odd), now, &policy());
+        assert_eq!(notes, [], "it goes on");
+        let (_, _, notes) = step(machine, valid(b"1"), now, &policy());
+        assert_eq!(notes, [Note::Released(Reason::Suspicious)]);
+    }
+}

@@ -1,0 +1,41 @@
+//! What the log of incidents remembers of a document from before a restart.
+
+use std::time::{Duration, Instant};
+
+use super::tracked::{Incident, Tracked};
+use crate::clock::{self, Timestamp};
+use crate::decide::{Machine, Recalled};
+use crate::event::IncidentId;
+use crate::verdict::Reason;
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The incident that had not ended.
+    pub incident: Option<IncidentId>,
+    /// The hold that had not ended.
+    pub held: Option<Reason>,
+    /// When it was repaired, the newest last.
+    pub repairs: Vec<Timestamp>,
+}
+
+impl Tracked {
+    /// Goes on from there.
+    pub(super) fn remember(&mut self, remembered: &Remembered) {
+        let now = Instant::now();
+        self.incident = remembered.incident.map(|id| Incident { id, believed: now, detection: Duration::ZERO });
+        let recalled = Recalled {
+            has_incident: remembered.incident.is_some(),
+            held: remembered.held,
+            repairs: remembered.repairs.iter().filter_map(|at| moment(*at, now)).collect(),
+        };
+        let machine = std::mem::replace(&mut self.machine, Machine::new(false));
+        self.machine = machine.recalling(&recalled, &self.policy);
+    }
+}
+
+/// When that was, if it was since the machine started; what the clock dates into the future was just now.
+fn moment(at: Timestamp, now: Instant) -> Option<Instant> {
+    let ago = Duration::try_from(clock::now().duration_since(at)).unwrap_or_default();
+    now.checked_sub(ago)
+}

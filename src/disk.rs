@@ -54,6 +54,8 @@ pub enum Step {
     Exchange,
     /// A file gets another name.
     Rename,
+    /// A file gets a second name.
+    Link,
     /// A name is removed.
     Unlink,
 }
@@ -324,6 +326,18 @@ impl Disk {
                 .map_err(io::Error::from)
             })
             .map_err(|error| Error::new("renaming to", directory.path().join(to), error))
+    }
+
+    /// Gives a file a second name; what stands there is never replaced.
+    ///
+    /// # Errors
+    /// The name is taken, the file system has no hard links, or the disk failed.
+    pub fn link(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
+        self.step(Step::Link)
+            .and_then(|()| {
+                rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()).map_err(io::Error::from)
+            })
+            .map_err(|error| Error::new("linking to", directory.path().join(to), error))
     }
 
     /// Removes a name.

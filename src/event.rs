@@ -307,6 +307,8 @@ pub struct FileStatus {
     pub backed_up: bool,
     /// Why it could not be repaired here, were it damaged now; `None` when it could.
     pub unrepairable: Option<String>,
+    /// What cannot be promised of it here, and is done as well as can be.
+    pub best_effort: Option<&'static str>,
     /// What the state directory holds of it.
     pub stock: Stock,
 }

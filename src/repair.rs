@@ -99,6 +99,8 @@ pub struct Restored {
     /// The name, beside the document, of the damaged file itself: a late writer may still come to it. `None`: it was
     /// rewritten in place.
     pub leftover: Option<OsString>,
+    /// Did readers see the one or the other at every moment? Not where the file system cannot exchange names.
+    pub in_one_step: bool,
 }
 
 /// Repairs a document whose present bytes were judged corrupt. Nothing is changed unless they are still the same at the

@@ -1,7 +1,12 @@
 //! Stage, exchange, and look at what came out: how bytes get to a name without a moment in which another's could be lost
 //! (protocol A, steps 4 to 6; protocol C, steps 3 to 6).
 
+mod aside;
+
+pub(crate) use aside::is_aside;
+
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
@@ -25,6 +30,8 @@ pub struct Staged {
 pub enum Swapped {
     /// Our file stands at the name, and what we expected came out.
     Done,
+    /// The same, but not in one step: for a moment nothing stood at the name.
+    DoneInSteps,
     /// Somebody was faster: the newest bytes stand at the name.
     Yielded,
 }
@@ -103,7 +110,8 @@ fn fill(
 
 /// Exchanges a staged file with what stands at the document's name. `expected` is the file that should come out, and
 /// `is_undisturbed` is asked afterwards whether nobody came to it meanwhile (the lease). If anything else came out, the
-/// exchange is undone, and so on, until what comes out is what was put in: the newest bytes end at the name.
+/// exchange is undone, and so on, until what comes out is what was put in: the newest bytes end at the name. A file system
+/// that cannot exchange gets the file in steps.
 ///
 /// # Errors
 /// The exchange failed: nothing was changed; or it could not be undone, and what came out lies under the temporary's name.
@@ -115,7 +123,12 @@ pub fn exchange(
     expected: &Signature,
     is_undisturbed: impl Fn() -> bool,
 ) -> Result<Swapped> {
-    disk.exchange(directory, &staged.name, document.name())?;
+    match disk.exchange(directory, &staged.name, document.name()) {
+        Err(error) if error.io_kind() == Some(ErrorKind::InvalidInput) => {
+            return aside::replace(disk, directory, document, staged, expected, is_undisturbed);
+        }
+        exchanged => exchanged?,
+    }
     // What cannot be looked at is not what was expected.
     let out = disk.look(directory, &staged.name).ok().flatten();
     if out.is_some_and(|out| out.is_same_file(expected)) && is_undisturbed() {
@@ -138,7 +151,7 @@ fn undo(
         match disk.exchange(directory, &staged.name, document.name()) {
             Ok(()) => {}
             // Somebody removed the document: it is not for us to bring it back.
-            Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok(Swapped::Yielded),
+            Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => return Ok(Swapped::Yielded),
             Err(error) if failures == FAILURE_LIMIT => return Err(error),
             Err(_) => {
                 failures += 1;

@@ -33,6 +33,7 @@ struct File {
     kind: Option<String>,
     last_good: Option<LastGood>,
     unrepairable: Option<String>,
+    best_effort: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,11 +82,19 @@ fn row(file: &File, now: Timestamp) -> Vec<String> {
         if why.is_empty() { nothing() } else { why.join(", ") },
         last_good.map_or_else(nothing, |good| good.version.to_string()),
         last_good.and_then(|good| age(good, now)).unwrap_or_else(nothing),
-        file.unrepairable.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}")),
+        repairable(file),
     ]
     .iter()
     .map(|cell| Escaped(cell.as_ref()).to_string())
     .collect()
+}
+
+fn repairable(file: &File) -> String {
+    match (&file.unrepairable, &file.best_effort) {
+        (Some(why), _) => format!("no: {why}"),
+        (None, Some(how)) => format!("best effort: {how}"),
+        (None, None) => "yes".to_owned(),
+    }
 }
 
 /// A clock that was set back since makes it no age at all.

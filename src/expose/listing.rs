@@ -35,6 +35,7 @@ struct FileEntry<'a> {
     incident: Option<IncidentId>,
     backed_up: bool,
     unrepairable: Option<&'a str>,
+    best_effort: Option<&'a str>,
     versions: u64,
 }
 
@@ -73,6 +74,7 @@ impl<'a> From<&'a FileStatus> for FileEntry<'a> {
             incident: file.incident,
             backed_up: file.backed_up,
             unrepairable: file.unrepairable.as_deref(),
+            best_effort: file.best_effort,
             versions: file.stock.versions,
         }
     }

@@ -133,6 +133,7 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         incident: None,
         backed_up: false,
         unrepairable: None,
+        best_effort: None,
         stock: Stock::default(),
     };
     site.status.send_replace(Arc::new(Status { files: [file].into(), judged: 1, first_sweep_done: true }));

@@ -108,13 +108,17 @@ impl Recover {
         tracked.known = known.ok();
         let ended = matches!(
             disposal,
-            Ok(Disposal::Gone | Disposal::Removed | Disposal::Quarantined(..) | Disposal::SwappedIn)
+            Ok(Disposal::Gone
+                | Disposal::Removed
+                | Disposal::Quarantined(..)
+                | Disposal::PutBack
+                | Disposal::SwappedIn)
         );
         if ended {
             tracked.leftovers.remove(&name);
             tracked.unkept.retain(|unkept| *unkept != name);
         }
-        tracked.again |= matches!(disposal, Ok(Disposal::SwappedIn));
+        tracked.again |= matches!(disposal, Ok(Disposal::PutBack | Disposal::SwappedIn));
         let is_over = tracked.is_leaving && tracked.leftovers.is_empty();
         if let Some(fact) = told(tracked, document, &name, disposal) {
             self.say(fact).await;
@@ -141,7 +145,7 @@ fn told(tracked: &mut Tracked, document: &DocumentId, name: &OsStr, disposal: Re
     let subject = tracked.subject.clone();
     let path = document.directory().join(name);
     match disposal {
-        Ok(Disposal::Waiting | Disposal::Gone | Disposal::Removed) => None,
+        Ok(Disposal::Waiting | Disposal::Gone | Disposal::Removed | Disposal::PutBack) => None,
         Ok(Disposal::Quarantined(path, bytes)) => Some(Fact::Quarantined { subject, path, bytes }),
         Ok(Disposal::SwappedIn) => Some(Fact::LateWriter { subject, kept_at: None }),
         Ok(Disposal::Kept) => tracked.tells(name).then_some(Fact::LateWriter { subject, kept_at: Some(path) }),

@@ -228,7 +228,8 @@ impl Recover {
         tracked.kind = None;
         tracked.is_backed_up = true;
         let incident = tracked.incident.take();
-        let Restored { version, kept, bytes, visible, leftover } = restored;
+        let Restored { version, kept, bytes, visible, leftover, in_one_step } = restored;
+        tracked.lacks_exchange |= !in_one_step;
         let quarantine = match kept {
             Ok(path) => {
                 self.say(Fact::Quarantined { subject: subject.clone(), path: path.clone(), bytes }).await;
@@ -278,6 +279,9 @@ impl Tracked {
         self.machine.is_proven |= self.known.as_ref().is_some_and(|known| known.last_good.is_some());
         if looked.stored.is_some() {
             self.stored_at = Some(now);
+        }
+        if let Seen::Valid { certainty, .. } | Seen::Corrupt { certainty, .. } = &looked.seen {
+            self.lacks_leases = *certainty == Certainty::Unleased;
         }
         self.is_backed_up = match &looked.seen {
             Seen::Valid { is_stored, .. } => *is_stored,

@@ -51,6 +51,10 @@ pub(super) struct Tracked {
     /// Rotten versions that have been told.
     pub told_rotten: Vec<Version>,
     pub is_backup_failing: bool,
+    /// No lease was to be had at the last look.
+    pub lacks_leases: bool,
+    /// A swap took more than one step.
+    pub lacks_exchange: bool,
 }
 
 /// An incident that is open.
@@ -87,6 +91,8 @@ impl Tracked {
             unkept: Vec::new(),
             told_rotten: Vec::new(),
             is_backup_failing: false,
+            lacks_leases: false,
+            lacks_exchange: false,
         }
     }
 
@@ -141,6 +147,16 @@ impl Tracked {
         self.signature.map_or(0, |signature| signature.device)
     }
 
+    /// What cannot be promised here, in words.
+    fn best_effort(&self) -> Option<&'static str> {
+        match (self.lacks_leases, self.lacks_exchange) {
+            (false, false) => None,
+            (true, false) => Some("without leases: two equal reads stand for a certified one"),
+            (false, true) => Some("without exchange: for a moment nothing stands at the name"),
+            (true, true) => Some("without leases and exchange: two equal reads, and for a moment nothing at the name"),
+        }
+    }
+
     pub(super) fn status(&self) -> FileStatus {
         let (state, reason) = self.machine.state();
         let is_wrong = !matches!(state, State::Healthy);
@@ -153,6 +169,7 @@ impl Tracked {
             incident: self.incident.map(|incident| incident.id),
             backed_up: self.is_backed_up,
             unrepairable: None,
+            best_effort: self.best_effort(),
             stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
         }
     }

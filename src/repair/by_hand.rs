@@ -14,6 +14,7 @@ use crate::verdict::{Certainty, Kind, Reason, Verdict};
 
 /// What came of it.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them a command")]
 pub enum Returned {
     /// These very bytes stand at the name.
     Already,

@@ -50,6 +50,7 @@ enum Attempt {
 struct Swap {
     visible: Instant,
     damaged: Vec<u8>,
+    in_one_step: bool,
 }
 
 fn last_look_and_swap(ground: &Ground, judged: &Judged, file: &File, staged: &Staged) -> Result<Attempt> {
@@ -85,7 +86,8 @@ fn look_and_swap(
         return Ok(Attempt::CalledOff(Outcome::Changed));
     }
     Ok(match swap::exchange(disk, directory, document, staged, &signature, is_undisturbed)? {
-        Swapped::Done => Attempt::Swapped(Swap { visible: Instant::now(), damaged: bytes }),
+        Swapped::Done => Attempt::Swapped(Swap { visible: Instant::now(), damaged: bytes, in_one_step: true }),
+        Swapped::DoneInSteps => Attempt::Swapped(Swap { visible: Instant::now(), damaged: bytes, in_one_step: false }),
         Swapped::Yielded => Attempt::Yielded,
     })
 }
@@ -106,6 +108,14 @@ fn finish(
     let _ = disk.touch(file, document.path());
     let kept = quarantine.keep(document, judged.kind.label(), &swap.damaged).map(|kept| kept.path);
     let (version, bytes) = (choice.version.clone(), swap.damaged.len() as u64);
-    synced
-        .map(|()| Outcome::Restored(Restored { version, kept, bytes, visible: swap.visible, leftover: Some(leftover) }))
+    synced.map(|()| {
+        Outcome::Restored(Restored {
+            version,
+            kept,
+            bytes,
+            visible: swap.visible,
+            leftover: Some(leftover),
+            in_one_step: swap.in_one_step,
+        })
+    })
 }

@@ -67,7 +67,7 @@ pub(super) fn put_back(
     drop(lease);
     folder.remove_redo()?;
     let (version, bytes) = (choice.version.clone(), bytes.len() as u64);
-    Ok(Outcome::Restored(Restored { version, kept: Ok(kept), bytes, visible, leftover: None }))
+    Ok(Outcome::Restored(Restored { version, kept: Ok(kept), bytes, visible, leftover: None, in_one_step: true }))
 }
 
 /// The file, opened for writing; `None`: another one stands at the name.
@@ -118,7 +118,7 @@ fn finish(ground: &Ground, folder: &Folder, redo: &Redo, file: File, found: &Sig
     if matches!(lease, Request::Busy) {
         return Ok(Redone::Waiting);
     }
-    let Some(damaged) = ground.quarantine.find(ground.document, redo.damaged)? else { return Ok(Redone::Nothing) };
+    let Some(damaged) = kept(ground, folder, redo.damaged)? else { return Ok(Redone::Nothing) };
     let wanted = folder.bytes(redo.version)?;
     let longest = damaged.len().max(wanted.len()) as u64;
     let Some(Contents { bytes, .. }) = read::contents(ground.disk, ground.document, &ours, longest, || true)? else {
@@ -129,6 +129,15 @@ fn finish(ground: &Ground, folder: &Folder, redo: &Redo, file: File, found: &Sig
     }
     overwrite(ground, &ours, &wanted)?;
     Ok(Redone::Finished(redo.version))
+}
+
+/// The bytes that stood in the file: in quarantine, or a version (where a person replaced a good one).
+fn kept(ground: &Ground, folder: &Folder, digest: Digest) -> Result<Option<Vec<u8>>> {
+    if let Some(bytes) = ground.quarantine.find(ground.document, digest)? {
+        return Ok(Some(bytes));
+    }
+    let version = folder.versions()?.into_iter().find(|stored| stored.digest == digest);
+    version.map(|stored| folder.bytes(stored.version)).transpose()
 }
 
 /// Could an interrupted rewrite of `old` by `new` have left these bytes? Each is then one of either, in whatever order the

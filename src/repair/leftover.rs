@@ -27,6 +27,8 @@ pub enum Disposal {
     Removed,
     /// Its bytes were kept in quarantine, here, and it was removed.
     Quarantined(PathBuf, u64),
+    /// It had been renamed aside by a process that died: it has its name back.
+    PutBack,
     /// A late writer made it valid: it is the newest version, and stands at the document's name now.
     SwappedIn,
     /// A late writer made it valid, but the document has been written since: it stays, for a person to look at.
@@ -63,6 +65,10 @@ pub fn settle(ground: &Ground, name: &OsStr, put_aside: Option<Digest>) -> Resul
 /// As [`settle`].
 pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, grace: Duration) -> Result<Disposal> {
     let file = match ground.disk.open(ground.directory, name)? {
+        Opened::File(_, found) if found.links == 2 && is_the_document(ground, &found)? => {
+            // We died after it was linked in, and before its first name was removed.
+            return ground.disk.unlink(ground.directory, name).map(|()| Disposal::Removed);
+        }
         Opened::File(file, found) if found.bytes <= ground.limit_bytes && found.links == 1 => file,
         Opened::Missing => return Ok(Disposal::Gone),
         Opened::File(..) | Opened::Other(_) => return Ok(Disposal::Kept),
@@ -72,6 +78,11 @@ pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, gr
     if swap::is_incomplete(name) {
         // Nobody stages without the lock.
         return ground.disk.unlink(ground.directory, name).map(|()| Disposal::Removed);
+    }
+    if swap::is_aside(name) && ground.disk.look(ground.directory, ground.document.name())?.is_none() {
+        // Whoever made room died before anything was put in.
+        ground.disk.rename(ground.directory, name, ground.document.name())?;
+        return ground.disk.sync_directory(ground.directory).map(|()| Disposal::PutBack);
     }
     let lease = match lease::request(&file) {
         Request::Busy => return Ok(Disposal::Waiting),
@@ -83,6 +94,12 @@ pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, gr
     let Some(Contents { bytes, signature, is_steady: true }) = contents else { return Ok(Disposal::Waiting) };
     let found = Found { name, file: &file, digest: Digest::of(&bytes), bytes, signature };
     end(ground, &folder, &found, lease, put_aside, grace)
+}
+
+/// Does the document's name stand for this very file?
+fn is_the_document(ground: &Ground, found: &Signature) -> Result<bool> {
+    let standing = ground.disk.look(ground.directory, ground.document.name())?;
+    Ok(standing.is_some_and(|standing| standing.is_same_file(found)))
 }
 
 fn end(
@@ -161,7 +178,7 @@ fn swap_in(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Diges
     disk.sync_directory(directory)?;
     // Its own grace begins now.
     let _ = disk.touch(&present.file, document.path());
-    Ok(if swapped == Swapped::Done { Disposal::SwappedIn } else { Disposal::Waiting })
+    Ok(if swapped == Swapped::Yielded { Disposal::Waiting } else { Disposal::SwappedIn })
 }
 
 /// Is the leftover newer than what stands at the name, and could it have stood there itself? Where the version that we put

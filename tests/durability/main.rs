@@ -3,6 +3,7 @@
 //! if it is there, on a tmpfs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod aside;
 mod backups;
 mod bench;
 mod failing;

@@ -32,6 +32,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
         incident: None,
         backed_up: true,
         unrepairable: None,
+        best_effort: None,
         stock: Stock { versions: 2, version_bytes: 30, quarantine_bytes: 7 },
     }
 }
@@ -133,6 +134,7 @@ fn gauges_follow_the_status_up_and_down() {
         reason: Some(Reason::Breaker),
         incident: Some(IncidentId(3)),
         unrepairable: Some("read-only".to_owned()),
+        best_effort: None,
         ..file("a", "held.json", State::Held)
     };
     let text = scrape(&metrics, vec![held, file("a", "b.json", State::Healthy)]);

@@ -1,6 +1,7 @@
 //! The command line. Results go to standard output, everything else to standard error; the exit status answers too
 //! (contract, "Exit status"). Names from disk are escaped wherever they are printed.
 
+mod accept;
 mod ask;
 mod check;
 mod config;
@@ -67,6 +68,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Removes all that is kept of files: versions, quarantine, and what the log of incidents says of them
     Forget(forget::Arguments),
+    /// Makes the present, suspicious version of a file the good one
+    Accept(accept::Arguments),
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -189,6 +192,7 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Repair(arguments) => repair::run(&arguments, &mut session),
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
+        Command::Accept(arguments) => accept::run(&arguments, &mut session),
         Command::Config(command) => config::run(&command, &mut session),
     }
 }

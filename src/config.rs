@@ -170,6 +170,10 @@ pub struct Rules {
     pub max_bytes: u64,
     /// Which versions are compressed.
     pub compress: Compress,
+    /// What a version that reads, but is implausible, means.
+    pub on_suspicious: OnSuspicious,
+    /// What makes a version plausible.
+    pub expectations: Expectations,
 }
 
 /// Which versions are compressed.
@@ -182,6 +186,30 @@ pub enum Compress {
     Auto,
     /// All.
     Always,
+}
+
+/// What makes a version plausible.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectations {
+    /// A version smaller than this share of the last good one, 0 to 1, is suspicious; 0: none is.
+    pub shrink_limit: f64,
+    /// JSON Pointers that must exist.
+    pub required: Vec<String>,
+    /// JSON Pointers of numbers that never run backwards.
+    pub monotonic: Vec<String>,
+    /// Any change is tampering.
+    pub pinned: bool,
+}
+
+/// What a version that reads, but is implausible, means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnSuspicious {
+    /// Tell.
+    Alert,
+    /// Put the last good version back, as over damage.
+    Restore,
+    /// Nothing: it is the good one.
+    Accept,
 }
 
 /// Repair, or only tell.
@@ -244,7 +272,15 @@ impl Default for Rules {
             keep_within: Duration::from_secs(14 * 86_400),
             max_bytes: 1 << 30,
             compress: Compress::Auto,
+            on_suspicious: OnSuspicious::Alert,
+            expectations: Expectations::default(),
         }
+    }
+}
+
+impl Default for Expectations {
+    fn default() -> Self {
+        Self { shrink_limit: 0.5, required: Vec::new(), monotonic: Vec::new(), pinned: false }
     }
 }
 

@@ -12,6 +12,7 @@ mod outcome;
 mod remembered;
 mod tracked;
 mod upkeep;
+mod weighed;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

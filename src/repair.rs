@@ -44,6 +44,8 @@ pub struct Ground<'a> {
     pub judge: &'a dyn Fn(&[u8]) -> Verdict,
     /// Larger files are not read.
     pub limit_bytes: u64,
+    /// May a suspicious newest version be passed over?
+    pub passes_suspicious: bool,
 }
 
 /// The bytes that were believed to be damaged.
@@ -138,7 +140,7 @@ fn attempt(
     let choice = match choose(ground, &folder, wanted, rotten)? {
         Chosen::Version(choice) => choice,
         Chosen::Suspicious(version) => {
-            let why = format!("the newest version, {version}, is suspicious: accept it, or restore another");
+            let why = format!("the newest version, {version}, is suspicious; `jsonwarden accept` it if it is right");
             return Ok(Outcome::Held(Reason::Suspicious, why));
         }
         Chosen::Nothing => return Ok(Outcome::NothingGood),

@@ -13,6 +13,13 @@ mod text;
 mod dialect;
 mod cause;
 mod fault;
+mod tokens;
+mod unquote;
+mod pointer;
+mod paths;
+mod measure;
+mod redacted;
+mod plausibility;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -27,6 +34,7 @@ use syntax::{Shape, Stop};
 use text::Text;
 
 pub use dialect::dialect_of_name;
+pub use plausibility::weigh;
 
 /// Who reads the document, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +48,15 @@ pub struct Reader {
     pub named: Option<Dialect>,
     /// Is the file named literally? Then any top-level value proves it to be guarded JSON.
     pub literal: bool,
+}
+
+/// Valid bytes, and the dialect that they were read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// The dialect.
+    pub dialect: Dialect,
 }
 
 /// The order in which dialects are asked at enrolment: the plainest first.

@@ -85,6 +85,18 @@ impl Kind {
     /// The kinds that a repair may answer: no supported dialect can read the bytes.
     pub const CORRUPT: [Self; 6] =
         [Self::Empty, Self::NulFilled, Self::Truncated, Self::TrailingData, Self::Syntax, Self::Encoding];
+
+    /// The kinds that are told, and answered by a repair only where the rules say so: it reads, but is implausible.
+    pub const SUSPICIOUS: [Self; 8] = [
+        Self::Dialect,
+        Self::Schema,
+        Self::Required,
+        Self::Shrunk,
+        Self::Reset,
+        Self::Backwards,
+        Self::Redacted,
+        Self::Tampered,
+    ];
 }
 
 closed_set! {

@@ -46,7 +46,7 @@ impl<'backups> Batch<'backups> {
         let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
         let folder = Folder::new(self.backups.disk.clone(), directory, document.clone()).compressing(compress);
         folder.lock()?;
-        if let Some(newest) = folder.newest_if(new.digest)? {
+        if let Some(newest) = folder.already(new)? {
             return Ok(Some(newest));
         }
         let (name, remark) = folder.stage(new, Durable::Later)?;

@@ -58,7 +58,7 @@ impl Folder {
     /// # Errors
     /// The disk is full or failed; nothing that was stored before is touched.
     pub fn take(&self, new: &New) -> Result<Taken> {
-        if let Some(newest) = self.newest_if(new.digest)? {
+        if let Some(newest) = self.already(new)? {
             return Ok(Taken::Already(newest));
         }
         let (staged, remark) = self.stage(new, Durable::Now)?;
@@ -78,6 +78,30 @@ impl Folder {
             Some(newest) if newest.digest == digest && self.keeps(digest)? => Ok(Some(newest)),
             _ => Ok(None),
         }
+    }
+
+    /// The newest version, if it has the bytes of a new one. If it was suspicious and is now found good, or is accepted by
+    /// the rules, it is marked so.
+    pub(super) fn already(&self, new: &New) -> Result<Option<Stored>> {
+        match self.newest_if(new.digest)? {
+            Some(newest) if newest.mark == Mark::Suspicious && new.mark.is_last_good() => {
+                self.mark(&newest, new.mark, new.origin).map(Some)
+            }
+            newest => Ok(newest),
+        }
+    }
+
+    /// Marks a version anew, durably. The caller holds the lock.
+    ///
+    /// # Errors
+    /// The disk is full or failed; `Absent` when nothing is recorded of the version.
+    pub fn mark(&self, stored: &Stored, mark: Mark, origin: &str) -> Result<Stored> {
+        let Some(remark) = record::parse(&self.record()?).remove(&stored.version) else {
+            let why = Cause::Absent(format!("nothing is recorded of version {}", stored.version));
+            return Err(Error::new("marking", self.directory.path(), why));
+        };
+        self.remark(stored.version, &Remark { mark, ..remark }, origin, Durable::Now)?;
+        Ok(Stored { mark, ..stored.clone() })
     }
 
     /// Writes a version under a temporary name, and reads it back; says what is to be recorded of it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::store::{document, state_directory};
 use super::{Failure, Session};
 use crate::backup::{Backups, Folder};
-use crate::config::Rules;
+use crate::config::{OnSuspicious, Rules};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::{DocumentId, Stored};
@@ -63,6 +63,7 @@ impl Hand {
             quarantine: &self.quarantine,
             judge: &|bytes| self.judge(bytes),
             limit_bytes: self.rules.max_size,
+            passes_suspicious: self.rules.on_suspicious == OnSuspicious::Restore,
         })
     }
 

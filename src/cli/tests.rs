@@ -273,3 +273,26 @@ fn status_shows_what_the_daemon_says_and_3_when_there_is_none() {
     listen(daemon("{\"not\": \"ours\"}"));
     assert_eq!(world.run(&["status", "-c", "s.toml"]).status, 3);
 }
+
+#[test]
+fn accept_marks_the_version_that_stands_there_and_no_other() {
+    let world = World::new();
+    let file = world.write("a.json", b"{}");
+    world.store(&file, &[(b"[1]", Mark::Good), (b"{}", Mark::Suspicious)]);
+    let marks = || {
+        let listed: serde_json::Value =
+            serde_json::from_str(&world.run(&["history", "--json", "a.json"]).printed).unwrap();
+        listed.as_array().unwrap().iter().map(|one| one["mark"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    world.write("a.json", b"{ }");
+    let other = world.run(&["accept", "a.json"]);
+    assert_eq!((other.status, marks()), (1, vec!["suspicious".into(), "good".into()]), "{}", other.said);
+    world.write("a.json", b"{}");
+    assert_eq!(world.run(&["accept", "--digest", "0123", "a.json"]).status, 1);
+    let done = world.run(&["accept", "--digest", &Digest::of(b"{}").to_string()[..8], "a.json"]);
+    assert!(done.status == 0 && done.printed.contains("version 2 (2B, "), "{} {}", done.printed, done.said);
+    assert_eq!(marks(), ["accepted", "good"]);
+    let again = world.run(&["accept", "a.json"]);
+    assert!(again.status == 1 && again.said.contains("nothing to accept"), "{}", again.said);
+    assert_eq!(world.run(&["accept", "none.json"]).status, 1);
+}

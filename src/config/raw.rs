@@ -54,6 +54,7 @@ impl Entries {
         span: Span -> Duration;
         size: Size -> u64;
         share: Share -> super::Share;
+        ratio: Ratio -> f64;
         count: Count -> u32;
         flag: Flag -> bool;
         word: Word -> &'static str;

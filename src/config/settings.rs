@@ -13,7 +13,10 @@ use super::raw::{Entries, WrittenWatch};
 use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
-use super::{Compress, Log, LogFormat, Mode, OnMissing, Rules, Settings, Share, Storage, Target, Watch, WatchName};
+use super::{
+    Compress, Expectations, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Settings, Share, Storage, Target,
+    Watch, WatchName,
+};
 use crate::document::Dialect;
 
 /// All that was written, every key with its value and where that came from.
@@ -154,5 +157,20 @@ pub(super) fn rules(entries: &Entries) -> Rules {
             Some("always") => Compress::Always,
             _ => built_in.compress,
         },
+        on_suspicious: match entries.word("on_suspicious") {
+            Some("restore") => OnSuspicious::Restore,
+            Some("accept") => OnSuspicious::Accept,
+            _ => OnSuspicious::Alert,
+        },
+        expectations: expectations(entries, built_in.expectations),
+    }
+}
+
+fn expectations(entries: &Entries, built_in: Expectations) -> Expectations {
+    Expectations {
+        shrink_limit: entries.ratio("shrink_limit").unwrap_or(built_in.shrink_limit),
+        required: entries.texts("required").unwrap_or(built_in.required),
+        monotonic: entries.texts("monotonic").unwrap_or(built_in.monotonic),
+        pinned: entries.flag("pinned").unwrap_or(built_in.pinned),
     }
 }

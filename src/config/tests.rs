@@ -105,7 +105,7 @@ fn what_the_table_of_keys_says_by_default_are_the_built_in_rules() {
 #[test]
 fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_defaults() {
     let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"ignore\"\n\
-        max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
+        max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\non_suspicious = \"restore\"\nshrink_limit = 0\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
         keep_within = \"2d\"\nmax_bytes = \"2MiB\"\ncompress = \"always\"\n";
     let written = Rules {
         mode: Mode::Observe,
@@ -121,11 +121,19 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         keep_within: Duration::from_secs(2 * 86_400),
         max_bytes: 2 << 20,
         compress: Compress::Always,
+        on_suspicious: OnSuspicious::Restore,
+        expectations: Expectations { shrink_limit: 0.0, ..Expectations::default() },
     };
     assert_eq!(loaded(&format!("{defaults}{}", watch(""))).settings.watches[0].rules, written);
     let beaten = loaded(&format!("{defaults}{}", watch("settle = \"3s\"\nbackup.keep_last = 6")));
-    let expected = Rules { settle: Duration::from_secs(3), keep_last: 6, ..written };
+    let expected = Rules { settle: Duration::from_secs(3), keep_last: 6, ..written.clone() };
     assert_eq!(beaten.settings.watches[0].rules, expected);
+    let own =
+        "on_suspicious = \"accept\"\nrequired = [\"/a\"]\nmonotonic = [\"/b/0\"]\npinned = true\nshrink_limit = 0.25";
+    let expectations =
+        Expectations { shrink_limit: 0.25, required: vec!["/a".into()], monotonic: vec!["/b/0".into()], pinned: true };
+    let expected = Rules { on_suspicious: OnSuspicious::Accept, expectations, ..written };
+    assert_eq!(loaded(&format!("{defaults}{}", watch(own))).settings.watches[0].rules, expected);
 }
 
 #[test]

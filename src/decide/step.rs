@@ -125,16 +125,21 @@ impl Stepper<'_> {
     }
 
     fn odd(&mut self, reason: Reason, digest: Digest, fault: &Fault) -> Next {
-        self.machine.due = None;
-        self.machine.candidate = None;
+        // Somebody may accept what is suspicious: that shows in no signature.
+        let may_be_accepted = reason == Reason::Suspicious;
+        let seen_before = self.machine.candidate.filter(|candidate| candidate.0 == digest);
+        self.machine.candidate = may_be_accepted.then(|| seen_before.unwrap_or((digest, self.now)));
+        self.machine.due = may_be_accepted.then(|| self.now + RETRY);
         self.machine.busy_since = None;
-        if self.machine.held_before.take_if(|before| *before == reason).is_some() {
-            self.machine.phase = Phase::Odd(reason, digest);
-        } else if self.machine.phase != Phase::Odd(reason, digest) {
+        // A suspicious file that is written further stays suspicious: told once, also across a restart.
+        let was_held = self.machine.held_before.take_if(|before| *before == reason).is_some();
+        if !was_held && !matches!(self.machine.phase, Phase::Odd(told, _) if told == reason) {
             self.arrived();
-            self.machine.phase = Phase::Odd(reason, digest);
-            self.notes.push(Note::Held(reason, format!("{} at {}: {}", fault.kind, fault.place, fault.cause)));
+            let mend = if may_be_accepted { "; `jsonwarden accept` it if it is right" } else { "" };
+            let why = format!("{} at {}: {}{mend}", fault.kind, fault.place, fault.cause);
+            self.notes.push(Note::Held(reason, why));
         }
+        self.machine.phase = Phase::Odd(reason, digest);
         Next::Rest
     }
 

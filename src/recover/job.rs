@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use super::look::{self, Looked};
 use crate::backup::{Backups, Batch, Keep, needed_bytes};
-use crate::config::{Share, Watch};
+use crate::config::{OnSuspicious, Share, Watch};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
-use crate::document::{Digest, DocumentId, Stored};
+use crate::document::{Digest, DocumentId, Mark, Stored, Version};
 use crate::error::Result;
 use crate::event::Stock;
 use crate::quarantine::Quarantine;
 use crate::read::OpenWriter;
 use crate::repair::{self, Disposal, Ground, Judged, Report};
 use crate::validate::{self, Reader};
+use crate::verdict::Fault;
 
 /// What every job works with.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Tools {
 pub(super) struct Known {
     pub newest: Option<Stored>,
     pub last_good: Option<Stored>,
+    /// The contents that a person accepted although they are suspicious: whoever has them again is not told again.
+    pub accepted: Vec<Digest>,
     pub stock: Stock,
     /// What the versions take on disk that never go, in bytes.
     pub needed_bytes: u64,
@@ -40,6 +43,14 @@ pub(super) struct Known {
     pub folder: Option<Signature>,
     /// A rewrite in place was interrupted.
     pub has_redo: bool,
+}
+
+/// Bytes that are suspicious beside a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Odd {
+    pub digest: Digest,
+    pub last_good: Option<Version>,
+    pub fault: Fault,
 }
 
 /// A document, and what is to be done with it.
@@ -50,7 +61,16 @@ pub(super) struct Task {
     pub literal: bool,
     pub directory: Arc<Directory>,
     pub known: Option<Known>,
+    /// Bytes that were found suspicious at the last look, and why: they need not be weighed again.
+    pub odd: Option<Odd>,
     pub work: Work,
+}
+
+impl Known {
+    /// The number of the version that a repair would put back.
+    pub(super) fn last_good_version(&self) -> Option<Version> {
+        self.last_good.as_ref().map(|stored| stored.version)
+    }
 }
 
 /// What is to be done.
@@ -150,6 +170,7 @@ pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Groun
         quarantine: &tools.quarantine,
         judge: &|bytes| validate::judge(bytes, &reader),
         limit_bytes: task.watch.rules.max_size,
+        passes_suspicious: task.watch.rules.on_suspicious == OnSuspicious::Restore,
     })
 }
 
@@ -176,10 +197,11 @@ pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
         quarantine_bytes: tools.quarantine.bytes(document)?,
     };
     let needed_bytes = needed_bytes(&weighed);
-    let mut versions = weighed.into_iter().map(|weighed| weighed.stored);
-    let newest = versions.next();
-    let last_good = newest.iter().cloned().chain(versions).find(|stored| stored.mark.is_last_good());
-    Ok(Known { newest, last_good, stock, needed_bytes, folder, has_redo })
+    let versions = || weighed.iter().map(|weighed| &weighed.stored);
+    let newest = versions().next().cloned();
+    let last_good = versions().find(|stored| stored.mark.is_last_good()).cloned();
+    let accepted = versions().filter(|stored| stored.mark == Mark::Accepted).map(|stored| stored.digest).collect();
+    Ok(Known { newest, last_good, accepted, stock, needed_bytes, folder, has_redo })
 }
 
 /// Does the state directory still hold what it did? A person may have restored or forgotten something beside us.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::grown::whole_lines;
-use super::job::{Known, Task, Tools, is_current, known, reader, with_ground};
+use super::job::{Known, Odd, Task, Tools, is_current, known, with_ground};
+use super::weighed;
 use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
@@ -13,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::lock::{self, Sidecar};
 use crate::read::{self, Look, OpenWriter, Reading};
 use crate::repair::{self, Redone};
-use crate::validate;
 use crate::verdict::{Certainty, Reason, Verdict};
 
 /// What a look came to.
@@ -68,7 +68,7 @@ pub(super) fn look(
     match read::look(&tools.disk, &task.directory, &task.document, limit, open_writer) {
         Ok(Look::Read(reading)) => {
             looked.signature = Some(reading.signature);
-            let worth = looked.judge(task, &reading);
+            let worth = looked.judge(tools, task, &reading);
             looked.see_who_is_at_it(tools, task);
             // Nobody is writing: a repair may be next, so the interval between versions does not count.
             if stores || reading.certainty == Certainty::Certified {
@@ -135,38 +135,35 @@ impl Looked {
     }
 
     /// Judges what was read; says how it is worth storing, if it is new. Bytes that are stored as good are not parsed again.
-    fn judge(&mut self, task: &Task, reading: &Reading) -> Option<(Mark, Dialect)> {
+    fn judge(&mut self, tools: &Tools, task: &Task, reading: &Reading) -> Option<(Mark, Dialect)> {
         let &Reading { digest, certainty, .. } = reading;
-        let valid = |is_stored| Seen::Valid { digest, certainty, is_stored, store_at: None };
-        let newest = self.known.as_ref().and_then(|known| known.newest.as_ref());
-        if newest.is_some_and(|newest| newest.digest == digest && newest.mark.is_last_good()) {
+        let known = self.known.clone().unwrap_or_default();
+        let newest = known.newest.as_ref().filter(|newest| newest.digest == digest);
+        if newest.is_some_and(|newest| newest.mark.is_last_good()) {
             self.judged = Some(("valid", Duration::ZERO));
-            self.seen = valid(true);
+            self.seen = Seen::Valid { digest, certainty, is_stored: true, store_at: None };
             return None;
         }
-        let is_newest = newest.is_some_and(|newest| newest.digest == digest);
+        let is_known = |odd: &&Odd| odd.digest == digest && odd.last_good == known.last_good_version();
+        if let Some(odd) = task.odd.as_ref().filter(is_known).filter(|_| newest.is_some()) {
+            self.seen = Seen::Odd { reason: Reason::Suspicious, digest, fault: odd.fault.clone() };
+            return None;
+        }
         let started = Instant::now();
-        let verdict = validate::judge(&reading.bytes, &reader(task, self.known.as_ref()));
+        let verdict = weighed::judge(tools, task, &known, &reading.bytes);
         self.judged = Some((verdict.label(), started.elapsed()));
+        self.seen = weighed::seen(&verdict, task.watch.rules.on_suspicious, &known, reading);
+        let is_guarded = known.last_good.is_some();
         match verdict {
             Verdict::Valid { dialect, proves } => {
-                self.seen = valid(false);
-                let is_guarded = proves || self.known.as_ref().is_some_and(|known| known.last_good.is_some());
                 let mark = if certainty == Certainty::Certified { Mark::Good } else { Mark::Uncertified };
-                is_guarded.then_some((mark, dialect))
+                (proves || is_guarded).then_some((mark, dialect))
             }
-            Verdict::Suspicious(dialect, fault) => {
-                self.seen = Seen::Odd { reason: Reason::Suspicious, digest, fault };
-                (!is_newest).then_some((Mark::Suspicious, dialect))
+            Verdict::Suspicious(dialect, _) if matches!(self.seen, Seen::Valid { .. }) => {
+                Some((Mark::Accepted, dialect))
             }
-            Verdict::Corrupt(fault) => {
-                self.seen = Seen::Corrupt { digest, fault, certainty };
-                None
-            }
-            Verdict::Told(fault) => {
-                self.seen = Seen::Odd { reason: Reason::ConflictMarkers, digest, fault };
-                None
-            }
+            Verdict::Suspicious(dialect, _) => newest.is_none().then_some((Mark::Suspicious, dialect)),
+            Verdict::Corrupt(_) | Verdict::Told(_) => None,
         }
     }
 

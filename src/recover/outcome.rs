@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use super::Recover;
 use super::beside::Beside;
-use super::job::{Done, Known, Work};
+use super::job::{Done, Known, Odd, Work};
 use super::lanes::Finished;
 use super::look::{self, Looked, Room};
 use super::tracked::{Incident, Tracked};
 use crate::decide::{Damage, Ended, Input, Next, Note, Seen, step};
-use crate::document::DocumentId;
+use crate::document::{Digest, DocumentId};
 use crate::error::Result;
 use crate::event::{Fact, IncidentId, Subject};
 use crate::repair::{Judged, Outcome, Report, Restored};
@@ -286,8 +286,10 @@ impl Tracked {
         self.is_backed_up = match &looked.seen {
             Seen::Valid { is_stored, .. } => *is_stored,
             Seen::Busy => self.is_backed_up,
+            Seen::Odd { digest, .. } => self.newest_digest() == Some(*digest),
             _ => false,
         };
+        self.odd = self.odd_now(&looked.seen);
         self.kind = match &looked.seen {
             Seen::Corrupt { fault, .. } | Seen::Edited { fault, .. } | Seen::Odd { fault, .. } => Some(fault.kind),
             Seen::Unreadable(Reason::NotRegular, _) => Some(Kind::NotRegular),
@@ -297,6 +299,16 @@ impl Tracked {
             Seen::Valid { .. } => None,
             Seen::Busy => self.kind,
         };
+    }
+
+    fn odd_now(&self, seen: &Seen) -> Option<Odd> {
+        let Seen::Odd { reason: Reason::Suspicious, digest, fault } = seen else { return None };
+        let last_good = self.known.as_ref()?.last_good_version();
+        Some(Odd { digest: *digest, last_good, fault: fault.clone() })
+    }
+
+    fn newest_digest(&self) -> Option<Digest> {
+        Some(self.known.as_ref()?.newest.as_ref()?.digest)
     }
 
     /// The facts of a look that need no decision.

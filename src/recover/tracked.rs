@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::beside::Beside;
-use super::job::{Known, Task, Work};
+use super::job::{Known, Odd, Task, Work};
 use crate::config::Watch;
 use crate::decide::{Machine, Policy};
 use crate::disk::directory::Directory;
@@ -14,7 +14,7 @@ use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
 use crate::event::{FileStatus, IncidentId, Subject};
 use crate::read::OpenWriter;
-use crate::verdict::{Kind, State};
+use crate::verdict::{Kind, Reason, State};
 
 /// A document under guard.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub(super) struct Tracked {
     pub lacks_leases: bool,
     /// A swap took more than one step.
     pub lacks_exchange: bool,
+    /// What the last look found suspicious.
+    pub odd: Option<Odd>,
 }
 
 /// An incident that is open.
@@ -93,6 +95,7 @@ impl Tracked {
             is_backup_failing: false,
             lacks_leases: false,
             lacks_exchange: false,
+            odd: None,
         }
     }
 
@@ -137,9 +140,15 @@ impl Tracked {
             watch: Arc::clone(&self.watch),
             literal: self.literal,
             directory: Arc::clone(&self.directory),
-            known: self.known.clone(),
+            known: self.known.clone().filter(|_| !self.may_be_accepted()),
+            odd: self.odd.clone(),
             work,
         }
+    }
+
+    /// Somebody may have accepted its suspicious version meanwhile: what the state directory holds must be asked again.
+    fn may_be_accepted(&self) -> bool {
+        self.machine.state().1 == Some(Reason::Suspicious)
     }
 
     /// The mount that it is on.

@@ -34,7 +34,8 @@ pub(super) fn choose(
         let bytes = folder.bytes(version.version)?;
         return Ok(Chosen::Version(Choice { version: version.clone(), bytes }));
     }
-    if let Some(newest) = versions.first().filter(|newest| newest.mark == Mark::Suspicious) {
+    let is_in_the_way = |newest: &&Stored| newest.mark == Mark::Suspicious && !ground.passes_suspicious;
+    if let Some(newest) = versions.first().filter(is_in_the_way) {
         return Ok(Chosen::Suspicious(newest.version));
     }
     for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {

@@ -160,9 +160,11 @@ fn entry<G: Grammar>(text: &[u8], at: usize, inside: Inside) -> Step {
 }
 
 /// What a value stands in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Inside {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// An array.
     Array,
+    /// An object.
     Object,
 }
 
@@ -185,7 +187,7 @@ impl Inside {
 
 /// The containers that are open: a bit each, the innermost lowest. Nothing is allocated for the first 64.
 #[derive(Default)]
-struct Nesting {
+pub(super) struct Nesting {
     depth: usize,
     /// The innermost 1 to 64.
     bits: u64,
@@ -195,7 +197,7 @@ struct Nesting {
 
 impl Nesting {
     #[inline]
-    fn push(&mut self, inside: Inside) {
+    pub(super) fn push(&mut self, inside: Inside) {
         if self.depth.is_multiple_of(64) && self.depth > 0 {
             self.outer.push(self.bits);
         }
@@ -204,7 +206,7 @@ impl Nesting {
     }
 
     #[inline]
-    fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         self.bits >>= 1;
         if self.depth.is_multiple_of(64) {
@@ -213,7 +215,7 @@ impl Nesting {
     }
 
     #[inline]
-    fn innermost(&self) -> Option<Inside> {
+    pub(super) fn innermost(&self) -> Option<Inside> {
         match self.bits & 1 {
             _ if self.depth == 0 => None,
             1 => Some(Inside::Object),

@@ -159,6 +159,7 @@ impl Hands {
             quarantine: &self.quarantine,
             judge: &judge,
             limit_bytes: 64 << 20,
+            passes_suspicious: false,
         }
     }
 

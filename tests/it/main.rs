@@ -20,4 +20,5 @@ mod restarting;
 mod retention;
 mod scrape;
 mod starting;
+mod suspicion;
 mod writers;

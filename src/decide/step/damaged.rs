@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Stepper;
-use crate::decide::{CHANGING_LIMIT, Damage, Ended, Next, Note, OPEN_WRITER_PATIENCE, Phase};
+use crate::decide::{CHANGING_LIMIT, Damage, Ended, Next, Note, OPEN_WRITER_PATIENCE, Phase, RETRY};
 use crate::document::Digest;
 use crate::verdict::{Certainty, Fault, Reason};
 
@@ -193,6 +193,8 @@ impl Stepper<'_> {
             Ended::Held(reason, why) => {
                 let wait = match reason {
                     Reason::Editing => Duration::from_secs(1),
+                    // Until somebody says what the suspicious version is.
+                    Reason::Suspicious => RETRY,
                     _ => self.backoff(Duration::from_secs(1), Duration::from_secs(300)),
                 };
                 self.hold(reason, &why, damage, Some(wait));

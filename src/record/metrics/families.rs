@@ -86,7 +86,7 @@ impl Families {
     pub(super) fn begin_watch_at_zero(&self, watch: &str) -> Result<(), prometheus::Error> {
         let events: [(&IntCounterVec, Vec<&str>); 5] = [
             (&self.validations, RESULTS.to_vec()),
-            (&self.corruptions, Kind::CORRUPT.map(Kind::label).to_vec()),
+            (&self.corruptions, [&Kind::CORRUPT.map(Kind::label)[..], &Kind::SUSPICIOUS.map(Kind::label)].concat()),
             (&self.restores, vec!["repaired", "failed", "yielded"]),
             (&self.backups, vec!["stored", "failed"]),
             (&self.backups_pruned, vec!["keep_last", "max_bytes", "keep_removed"]),

@@ -1,0 +1,52 @@
+//! What bytes are to the rules of their watch: judged by themselves, then weighed against the last good version.
+
+use super::job::{Known, Task, Tools, reader};
+use crate::config::OnSuspicious;
+use crate::decide::Seen;
+use crate::document::Dialect;
+use crate::error::Result;
+use crate::read::Reading;
+use crate::validate::{self, Content};
+use crate::verdict::{Fault, Reason, Verdict};
+
+/// Judges bytes that are not stored as good, and weighs those that readers accept.
+pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> Verdict {
+    let verdict = validate::judge(bytes, &reader(task, Some(known)));
+    let Verdict::Valid { dialect, proves } = verdict else { return verdict };
+    let is_guarded = proves || known.last_good.is_some();
+    match is_guarded.then(|| weigh(tools, task, known, Content { bytes, dialect })).flatten() {
+        Some(fault) => Verdict::Suspicious(dialect, fault),
+        None => verdict,
+    }
+}
+
+fn weigh(tools: &Tools, task: &Task, known: &Known, now: Content) -> Option<Fault> {
+    // A version that cannot be read back is told when it is used; nothing can be weighed against it.
+    let last_good = last_good(tools, task, known).unwrap_or_default();
+    let last_good = last_good.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
+    validate::weigh(now, last_good, &task.watch.rules.expectations)
+}
+
+fn last_good(tools: &Tools, task: &Task, known: &Known) -> Result<Option<(Vec<u8>, Dialect)>> {
+    let Some(stored) = &known.last_good else { return Ok(None) };
+    let Some(folder) = tools.backups.find(&task.document)? else { return Ok(None) };
+    Ok(Some((folder.bytes(stored.version)?, stored.dialect)))
+}
+
+/// What a verdict means to the machine. What is suspicious may be accepted, once by a person or always by the rules, or be
+/// taken for damage.
+pub(super) fn seen(verdict: &Verdict, on_suspicious: OnSuspicious, known: &Known, reading: &Reading) -> Seen {
+    let &Reading { digest, certainty, .. } = reading;
+    let valid = Seen::Valid { digest, certainty, is_stored: false, store_at: None };
+    let fault = match verdict {
+        Verdict::Valid { .. } => return valid,
+        Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => fault.clone(),
+    };
+    match (verdict, on_suspicious) {
+        (Verdict::Told(_), _) => Seen::Odd { reason: Reason::ConflictMarkers, digest, fault },
+        (Verdict::Corrupt(_), _) => Seen::Corrupt { digest, fault, certainty },
+        _ if on_suspicious == OnSuspicious::Accept || known.accepted.contains(&digest) => valid,
+        (_, OnSuspicious::Restore) if known.last_good.is_some() => Seen::Corrupt { digest, fault, certainty },
+        _ => Seen::Odd { reason: Reason::Suspicious, digest, fault },
+    }
+}

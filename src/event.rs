@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::config::WatchName;
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
-use crate::verdict::{Fault, Kind, Reason, State};
+use crate::verdict::{Fault, Finding, Found, Kind, Reason, State};
 
 /// A fact, with its moment.
 #[derive(Clone, Debug)]
@@ -68,6 +68,13 @@ pub enum Fact {
         result: &'static str,
         /// How long judging took.
         took: Duration,
+    },
+    /// A document has come to hold something that readers may stumble over. Told once a kind, while it stays.
+    Found {
+        /// Whose.
+        subject: Subject,
+        /// What.
+        found: Found,
     },
     /// A version was stored.
     BackedUp {
@@ -299,6 +306,8 @@ pub struct FileStatus {
     pub reason: Option<Reason>,
     /// What is wrong with its present bytes.
     pub kind: Option<Kind>,
+    /// What readers may stumble over, as far as its bytes were read since the start.
+    pub findings: Vec<Finding>,
     /// The newest version that a repair may put back.
     pub last_good: Option<Stored>,
     /// Its incident, while one is open.

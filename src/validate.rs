@@ -20,6 +20,7 @@ mod paths;
 mod measure;
 mod redacted;
 mod plausibility;
+mod findings;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use syntax::{Shape, Stop};
 use text::Text;
 
 pub use dialect::dialect_of_name;
+pub use findings::findings;
 pub use plausibility::weigh;
 
 /// Who reads the document, as far as it is known.

@@ -218,6 +218,41 @@ pub struct Fault {
     pub cause: String,
 }
 
+/// A finding, the first of its kind in a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What kind.
+    pub finding: Finding,
+    /// Where it stands.
+    pub place: Place,
+    /// The JSON Pointer of the value, or of the key; `None`: it has none, or is too deep.
+    pub path: Option<String>,
+}
+
+impl Finding {
+    /// Why it matters, in words.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Bom => "it begins with a byte order mark, which strict readers refuse",
+            Self::DuplicateKey => "an object has this key twice: most readers take the last one, some refuse",
+            Self::LoneSurrogate => "half of a surrogate pair, which strict readers refuse",
+            Self::NumberRange => "a double cannot hold this number: many readers change it",
+            Self::TooDeep => "nested more than 64 levels deep, where some readers stop",
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.finding.why())?;
+        match &self.path {
+            Some(path) => write!(formatter, " ({})", path.escape_debug()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How sure it is that nobody was writing during a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certainty {

@@ -296,3 +296,18 @@ fn accept_marks_the_version_that_stands_there_and_no_other() {
     assert!(again.status == 1 && again.said.contains("nothing to accept"), "{}", again.said);
     assert_eq!(world.run(&["accept", "none.json"]).status, 1);
 }
+
+#[test]
+fn check_tells_findings_when_asked_and_they_are_no_fault() {
+    let world = World::new();
+    world.write("a.json", b"\xef\xbb\xbf{\"a\": {\"b\": 1, \"b\": 9007199254740993}}");
+    assert_eq!(world.run(&["check", "a.json"]).printed, "");
+    let done = world.run(&["check", "--findings", "a.json"]);
+    let lines: Vec<&str> = done.printed.lines().collect();
+    assert_eq!((done.status, lines.len()), (0, 3), "{lines:?}");
+    assert!(lines[0].starts_with("a.json:1:1: bom: "), "{lines:?}");
+    assert!(lines[1].starts_with("a.json:1:16: duplicate_key: ") && lines[1].ends_with("(/a/b)"), "{lines:?}");
+    let json = world.run(&["check", "--findings", "--json", "a.json"]).printed;
+    let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["kind"], &last["finding"]), (&"number_range".into(), &true.into()));
+}

@@ -8,7 +8,7 @@ use crate::document::{DocumentId, Stored, Version};
 use crate::event::{FileStatus, IncidentId, Status};
 use crate::record::incidents::path_bytes;
 use crate::record::recent::Incident;
-use crate::verdict::{Kind, Reason};
+use crate::verdict::{Finding, Kind, Reason};
 
 #[derive(Serialize)]
 struct Name {
@@ -31,6 +31,7 @@ struct FileEntry<'a> {
     state: &'static str,
     reason: Option<&'static str>,
     kind: Option<&'static str>,
+    findings: Vec<&'static str>,
     last_good: Option<VersionEntry>,
     incident: Option<IncidentId>,
     backed_up: bool,
@@ -70,6 +71,7 @@ impl<'a> From<&'a FileStatus> for FileEntry<'a> {
             state: file.state.label(),
             reason: file.reason.map(Reason::label),
             kind: file.kind.map(Kind::label),
+            findings: file.findings.iter().copied().map(Finding::label).collect(),
             last_good: file.last_good.as_ref().map(VersionEntry::from),
             incident: file.incident,
             backed_up: file.backed_up,

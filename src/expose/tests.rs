@@ -129,6 +129,7 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         state: State::Held,
         reason: Some(Reason::NoVersion),
         kind: Some(Kind::Empty),
+        findings: Vec::new(),
         last_good: None,
         incident: None,
         backed_up: false,

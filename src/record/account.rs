@@ -95,6 +95,11 @@ impl Recorder {
                 self.metrics.judged(&subject.watch, result, *took);
                 return None;
             }
+            Fact::Found { subject, found } => {
+                self.metrics.found(&subject.watch, found.finding);
+                let sentence = format!("{}: {} at {}: {found}", subject.document, found.finding, found.place);
+                Account::new(info, "found", sentence).of(subject).kind(found.finding.label())
+            }
             Fact::BackedUp { subject, stored } => {
                 self.metrics.backed_up(&subject.watch, "stored");
                 self.troubles.backed_up(&subject.document);

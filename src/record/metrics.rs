@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::{Watch, WatchName};
 use crate::event::Status;
 use crate::health::{Check, Standing};
-use crate::verdict::Kind;
+use crate::verdict::{Finding, Kind};
 
 use self::families::Families;
 
@@ -65,6 +65,11 @@ impl Metrics {
     pub fn judged(&self, watch: &WatchName, result: &str, took: Duration) {
         self.count(&self.families.validations, watch, result);
         self.families.validation_duration.observe(took.as_secs_f64());
+    }
+
+    /// A file has come to hold something that readers may stumble over.
+    pub fn found(&self, watch: &WatchName, finding: Finding) {
+        self.count(&self.families.findings, watch, finding.label());
     }
 
     /// Damage was believed.

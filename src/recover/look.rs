@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::lock::{self, Sidecar};
 use crate::read::{self, Look, OpenWriter, Reading};
 use crate::repair::{self, Redone};
-use crate::verdict::{Certainty, Reason, Verdict};
+use crate::verdict::{Certainty, Found, Reason, Verdict};
 
 /// What a look came to.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Looked {
     pub seen: Seen,
     /// The verdict in a word, and how long it took; `None`: there was nothing to judge.
     pub judged: Option<(&'static str, Duration)>,
+    /// What readers may stumble over in it; `None`: not looked for, its bytes are known.
+    pub findings: Option<Vec<Found>>,
     /// The file that was looked at.
     pub signature: Option<Signature>,
     /// Its bytes are worth storing, and are not stored yet.
@@ -123,6 +125,7 @@ impl Looked {
         Self {
             seen: Seen::Busy,
             judged: None,
+            findings: None,
             signature: None,
             is_unstored: false,
             is_batched: false,
@@ -152,6 +155,7 @@ impl Looked {
         let started = Instant::now();
         let verdict = weighed::judge(tools, task, &known, &reading.bytes);
         self.judged = Some((verdict.label(), started.elapsed()));
+        self.findings = weighed::findings(&verdict, &reading.bytes);
         self.seen = weighed::seen(&verdict, task.watch.rules.on_suspicious, &known, reading);
         let is_guarded = known.last_good.is_some();
         match verdict {

@@ -14,7 +14,7 @@ use crate::document::{Digest, DocumentId};
 use crate::error::Result;
 use crate::event::{Fact, IncidentId, Subject};
 use crate::repair::{Judged, Outcome, Report, Restored};
-use crate::verdict::{Certainty, Kind, Reason, State};
+use crate::verdict::{Certainty, Found, Kind, Reason, State};
 
 /// After so many replaced versions beside a document that could not be kept in quarantine, it is held (protocol C, step 7).
 const UNKEPT_LIMIT: usize = 3;
@@ -319,6 +319,12 @@ impl Tracked {
         } else if matches!(looked.seen, Seen::Unreadable(..)) {
             let took = std::time::Duration::ZERO;
             facts.push(Fact::Judged { subject: subject.clone(), result: "unreadable", took });
+        }
+        if let Some(findings) = &looked.findings {
+            let is_new = |found: &&Found| !self.findings.contains(&found.finding);
+            let new = findings.iter().filter(is_new).cloned();
+            facts.extend(new.map(|found| Fact::Found { subject: subject.clone(), found }));
+            self.findings = findings.iter().map(|found| found.finding).collect();
         }
         if let Some(stored) = &looked.stored {
             facts.push(Fact::BackedUp { subject: subject.clone(), stored: stored.clone() });

@@ -14,7 +14,7 @@ use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
 use crate::event::{FileStatus, IncidentId, Subject};
 use crate::read::OpenWriter;
-use crate::verdict::{Kind, Reason, State};
+use crate::verdict::{Finding, Kind, Reason, State};
 
 /// A document under guard.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub(super) struct Tracked {
     pub lacks_exchange: bool,
     /// What the last look found suspicious.
     pub odd: Option<Odd>,
+    /// What readers may stumble over in the bytes that were judged last.
+    pub findings: Vec<Finding>,
 }
 
 /// An incident that is open.
@@ -96,6 +98,7 @@ impl Tracked {
             lacks_leases: false,
             lacks_exchange: false,
             odd: None,
+            findings: Vec::new(),
         }
     }
 
@@ -174,6 +177,7 @@ impl Tracked {
             state,
             reason,
             kind: self.kind.filter(|_| is_wrong),
+            findings: self.findings.clone(),
             last_good: self.known.as_ref().and_then(|known| known.last_good.clone()),
             incident: self.incident.map(|incident| incident.id),
             backed_up: self.is_backed_up,

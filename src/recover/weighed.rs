@@ -7,7 +7,7 @@ use crate::document::Dialect;
 use crate::error::Result;
 use crate::read::Reading;
 use crate::validate::{self, Content};
-use crate::verdict::{Fault, Reason, Verdict};
+use crate::verdict::{Fault, Found, Reason, Verdict};
 
 /// Judges bytes that are not stored as good, and weighs those that readers accept.
 pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> Verdict {
@@ -17,6 +17,16 @@ pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> 
     match is_guarded.then(|| weigh(tools, task, known, Content { bytes, dialect })).flatten() {
         Some(fault) => Verdict::Suspicious(dialect, fault),
         None => verdict,
+    }
+}
+
+/// What readers may stumble over in bytes that they accept.
+pub(super) fn findings(verdict: &Verdict, bytes: &[u8]) -> Option<Vec<Found>> {
+    match verdict {
+        Verdict::Valid { dialect, .. } | Verdict::Suspicious(dialect, _) => {
+            Some(validate::findings(Content { bytes, dialect: *dialect }))
+        }
+        Verdict::Corrupt(_) | Verdict::Told(_) => None,
     }
 }
 

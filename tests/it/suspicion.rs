@@ -129,3 +129,23 @@ fn where_the_rules_say_so_whatever_reads_is_good() {
     wait_until(LIMIT, "the newest version is back", || fs::read(&path).is_ok_and(|bytes| bytes == b"{}"));
     assert_eq!(daemon.logged("held").len(), 0);
 }
+
+#[test]
+fn what_readers_may_stumble_over_is_counted_once_shown_and_left_alone() {
+    let world = World::new();
+    let path = world.write("a.json", "{}");
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, b"{}");
+    let text = "{\"a\": 1, \"a\": 1e999}";
+    fs::write(&path, text).unwrap();
+    daemon.wait_stored(&path, text.as_bytes());
+    wait_until(LIMIT, "it is shown", || {
+        daemon.get("/api/v1/files").body.contains(r#"["duplicate_key","number_range"]"#)
+    });
+    wait_until(LIMIT, "it is counted", || daemon.count("findings_total", &[("kind", "duplicate_key")]) == 1);
+    let other = "{\"a\": 2, \"a\": 1e999}";
+    fs::write(&path, other).unwrap();
+    daemon.wait_stored(&path, other.as_bytes());
+    wait_healthy(&daemon);
+    assert_eq!(daemon.logged("found").len(), 2, "{}", daemon.log_text());
+}

@@ -4,7 +4,7 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::verdict::Kind;
+use crate::verdict::{Finding, Kind};
 
 /// Seconds: from a bare repair (0.4 ms) to the promise (30 s) and beyond.
 const BUCKETS: [f64; 14] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0];
@@ -20,6 +20,7 @@ pub(super) struct Families {
     pub(super) files_unrepairable: IntGaugeVec,
     pub(super) file_valid: IntGaugeVec,
     pub(super) validations: IntCounterVec,
+    pub(super) findings: IntCounterVec,
     pub(super) corruptions: IntCounterVec,
     pub(super) restores: IntCounterVec,
     pub(super) incidents_open: IntGaugeVec,
@@ -56,6 +57,7 @@ impl Families {
             files_unrepairable: by_watch(to, "files_unrepairable", "Files that could not be repaired where they are.")?,
             file_valid: gauges(to, "file_valid", "1 while the file is there and valid.", &["watch", "path"])?,
             validations: counters(to, "validations_total", "Files judged, by result.", &["watch", "result"])?,
+            findings: counters(to, "findings_total", "What readers may stumble over, by kind.", &["watch", "kind"])?,
             corruptions: counters(to, "corruptions_total", "Damage that was believed, by kind.", &["watch", "kind"])?,
             restores: counters(to, "restores_total", "Repairs that ended, by outcome.", &["watch", "outcome"])?,
             incidents_open: by_watch(to, "incidents_open", "Files with an incident that has not ended.")?,
@@ -84,8 +86,9 @@ impl Families {
 
     /// Makes every series of one watch whose labels are a closed set.
     pub(super) fn begin_watch_at_zero(&self, watch: &str) -> Result<(), prometheus::Error> {
-        let events: [(&IntCounterVec, Vec<&str>); 5] = [
+        let events: [(&IntCounterVec, Vec<&str>); 6] = [
             (&self.validations, RESULTS.to_vec()),
+            (&self.findings, Finding::ALL.iter().copied().map(Finding::label).collect()),
             (&self.corruptions, [&Kind::CORRUPT.map(Kind::label)[..], &Kind::SUSPICIOUS.map(Kind::label)].concat()),
             (&self.restores, vec!["repaired", "failed", "yielded"]),
             (&self.backups, vec!["stored", "failed"]),

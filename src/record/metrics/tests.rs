@@ -28,6 +28,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
         state,
         reason: None,
         kind: None,
+        findings: Vec::new(),
         last_good: None,
         incident: None,
         backed_up: true,

@@ -10,6 +10,7 @@ mod record;
 mod redo;
 mod removed;
 mod retention;
+mod scrub;
 mod shelves;
 mod store;
 
@@ -20,6 +21,7 @@ pub use names::components;
 pub use redo::Redo;
 pub use removed::is_older;
 pub use retention::{Keep, Weighed, needed_bytes, surplus};
+pub use scrub::Scrubbed;
 pub use shelves::{Shelf, Shelves, each_shelf, remove_empty};
 pub use store::{New, Taken};
 

@@ -53,6 +53,8 @@ pub struct Settings {
     pub min_free: Share,
     /// What the state directory may hold.
     pub storage: Storage,
+    /// How often everything is read in full.
+    pub scrub: Scrub,
     /// What is guarded, in order: the first watch that matches a file has it.
     pub watches: Vec<Arc<Watch>>,
     /// Fragments of the configuration that are wrong and were left out: to be said loudly, and to degrade health.
@@ -96,6 +98,21 @@ impl Default for Storage {
     fn default() -> Self {
         let long = Duration::from_secs(90 * 86_400);
         Self { max_bytes: 10 << 30, keep_removed: long, quarantine_within: long, quarantine_max_bytes: 1 << 30 }
+    }
+}
+
+/// How often every live file is read in full, changed or not, and how fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrub {
+    /// This often, unless the rate stretches it.
+    pub interval: Duration,
+    /// No faster than this.
+    pub bytes_per_second: u64,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60 * 60), bytes_per_second: 8 << 20 }
     }
 }
 

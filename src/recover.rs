@@ -10,6 +10,7 @@ mod lanes;
 mod look;
 mod outcome;
 mod remembered;
+mod scrub;
 mod tracked;
 mod upkeep;
 mod weighed;
@@ -38,6 +39,7 @@ use beside::Owners;
 use job::{Tools, Work};
 use lanes::{Finished, Lanes};
 pub use remembered::Remembered;
+use scrub::Scrubbing;
 use tracked::Tracked;
 
 /// What the stage is connected to.
@@ -84,6 +86,7 @@ struct Recover {
     is_asking_for_room: bool,
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
+    scrubbing: Scrubbing,
     changes_due: Option<Instant>,
     unguarded_bytes: u64,
     is_status_stale: bool,
@@ -120,6 +123,7 @@ pub async fn run(
         is_asking_for_room: false,
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
+        scrubbing: Scrubbing::default(),
         changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
         is_status_stale: false,
@@ -163,6 +167,7 @@ impl Recover {
                 _ = beat.tick() => {
                     self.balance();
                     self.keep_up();
+                    self.scrub();
                     self.look_for_changes();
                 }
             }
@@ -178,7 +183,7 @@ impl Recover {
             heartbeat.beat();
             match tokio::time::timeout_at(deadline, finished.recv()).await {
                 Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
-                Ok(Some(Finished::Thread(..) | Finished::KeptUp(_) | Finished::Room(_) | Finished::Changed(_))) => {}
+                Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -306,6 +311,8 @@ impl Recover {
             Finished::KeptUp(kept) => self.kept_up(kept).await,
             Finished::Room(room) => self.room_is(room).await,
             Finished::Changed(documents) => self.changed(documents),
+            Finished::Rotten(document, version, path) => self.rotten(document, version, path).await,
+            Finished::VersionsRead => self.versions_read(),
         }
     }
 

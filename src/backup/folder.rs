@@ -218,7 +218,7 @@ impl Folder {
     }
 
     /// No version has more plain bytes than were recorded.
-    fn most_bytes(&self, version: Version) -> Result<u64> {
+    pub(super) fn most_bytes(&self, version: Version) -> Result<u64> {
         let recorded = record::parse(&self.record()?).get(&version).map(|remark| remark.bytes);
         Ok(recorded.unwrap_or(compress::PLAIN_BYTES_MAX))
     }

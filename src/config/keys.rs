@@ -22,8 +22,6 @@ const fn key(name: &'static str, form: Form, default: &'static str) -> Key {
 /// Keys, and single words of keys, whose feature is not built yet: they are refused with the words "not yet available".
 /// **To enable one, delete its line.**
 const NOT_YET: &[(&str, Option<&str>)] = &[
-    ("scrub_interval", None),
-    ("scrub_rate", None),
     ("health_interval", None),
     ("drill_interval", None),
     ("alert", None),

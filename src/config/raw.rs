@@ -53,6 +53,7 @@ impl Entries {
     getters! {
         span: Span -> Duration;
         size: Size -> u64;
+        rate: Rate -> u64;
         share: Share -> super::Share;
         ratio: Ratio -> f64;
         count: Count -> u32;

@@ -14,8 +14,8 @@ use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
 use super::{
-    Compress, Expectations, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Settings, Share, Storage, Target,
-    Watch, WatchName,
+    Compress, Expectations, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Scrub, Settings, Share, Storage,
+    Target, Watch, WatchName,
 };
 use crate::document::Dialect;
 
@@ -85,6 +85,7 @@ impl Effective {
             hosts: globals.texts("http.hosts").unwrap_or_default(),
             min_free: globals.share("storage.min_free").unwrap_or(Share::Percent(5.0)),
             storage: storage(globals),
+            scrub: scrub(globals),
             watches: self.watches.iter().map(watch).map(Arc::new).collect(),
             left_out,
         }
@@ -98,6 +99,14 @@ fn storage(globals: &Entries) -> Storage {
         keep_removed: globals.span("storage.keep_removed").unwrap_or(built_in.keep_removed),
         quarantine_within: globals.span("quarantine.keep_within").unwrap_or(built_in.quarantine_within),
         quarantine_max_bytes: globals.size("quarantine.max_bytes").unwrap_or(built_in.quarantine_max_bytes),
+    }
+}
+
+fn scrub(globals: &Entries) -> Scrub {
+    let built_in = Scrub::default();
+    Scrub {
+        interval: globals.span("scrub_interval").unwrap_or(built_in.interval),
+        bytes_per_second: globals.rate("scrub_rate").unwrap_or(built_in.bytes_per_second),
     }
 }
 

@@ -89,6 +89,7 @@ fn written(value: &Value) -> Json {
     match value {
         Value::Span(span) => span_text(*span).into(),
         Value::Size(bytes) => size_text(*bytes).into(),
+        Value::Rate(bytes) => format!("{}/s", size_text(*bytes)).into(),
         Value::Share(share) => share_text(*share).into(),
         Value::Ratio(ratio) => (*ratio).into(),
         Value::Count(count) => (*count).into(),

@@ -139,7 +139,7 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
 #[test]
 fn every_global_that_is_written_reaches_the_settings() {
     let settings = loaded(
-        "state_dir = \"state\"\nsweep_interval = \"1s\"\nlog = { level = \"debug\", format = \"json\" }\n\
+        "state_dir = \"state\"\nsweep_interval = \"1s\"\nscrub_interval = \"2m\"\nscrub_rate = \"1MiB/s\"\nlog = { level = \"debug\", format = \"json\" }\n\
          [http]\nlisten = \"\"\nhosts = [\"box.example\"]\n[storage]\nmin_free = \"2GiB\"\nmax_bytes = \"3GiB\"\nkeep_removed = \"1d\"\n\
          [quarantine]\nkeep_within = \"2d\"\nmax_bytes = \"4GiB\"\n",
     )
@@ -149,6 +149,7 @@ fn every_global_that_is_written_reaches_the_settings() {
     assert_eq!(settings.log, Log { level: "debug".into(), format: LogFormat::Json });
     assert_eq!((settings.listen, settings.hosts), (None, vec!["box.example".to_owned()]));
     assert_eq!(settings.min_free, Share::Bytes(2 << 30));
+    assert_eq!(settings.scrub, Scrub { interval: Duration::from_secs(120), bytes_per_second: 1 << 20 });
     let day = Duration::from_secs(86_400);
     let storage =
         Storage { max_bytes: 3 << 30, keep_removed: day, quarantine_within: 2 * day, quarantine_max_bytes: 4 << 30 };
@@ -172,7 +173,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ),
         ("sweep_interval = \"2h\"", "1:18: 2h is too much; the most is 1h"),
         ("sweep_interval = \"1ms\"", "1:18: 1ms is too little; the least is 100ms"),
-        ("scrub_interval = \"1h\"", "1:1: `scrub_interval` is not yet available; leave it out"),
+        ("health_interval = \"1h\"", "1:1: `health_interval` is not yet available; leave it out"),
         (
             "scrub_interval = \"never\"",
             "1:18: \"never\" is no span; write a number with a unit (ms, s, m, h or d), such as \"10s\"",

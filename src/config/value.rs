@@ -45,6 +45,7 @@ pub(super) enum Form {
 pub(super) enum Value {
     Span(Duration),
     Size(u64),
+    Rate(u64),
     Share(Share),
     Ratio(f64),
     Count(u32),
@@ -99,7 +100,7 @@ impl Form {
             (Self::Size(bounds), DeValue::Integer(_)) => sized(bounds, integer(value)?),
             (Self::Rate(bounds), DeValue::String(text)) => {
                 let size = text.strip_suffix("/s").ok_or(r#"a rate ends in "/s", such as "8MiB/s""#)?;
-                sized(bounds, parse_size(size)?)
+                within(bounds, parse_size(size)?, |bytes| format!("{}/s", size_text(*bytes))).map(Value::Rate)
             }
             (Self::Share, DeValue::String(text)) => parse_share(text).map(Value::Share),
             (Self::Share, DeValue::Integer(_)) => integer(value).map(|bytes| Value::Share(Share::Bytes(bytes))),

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Advice, Mode, OFlags};
 
 use super::directory::Directory;
 use super::{Disk, Step};
@@ -44,5 +44,11 @@ impl Disk {
             file.sync_all()
         });
         overwritten.map_err(|error| Error::new("overwriting", directory.path().join(name), error))
+    }
+
+    /// Leaves nothing of a file in the page cache that need not be there: whoever reads much once must not push out what
+    /// others read often. Where that cannot be, it stays.
+    pub fn drop_cached(&self, file: &File) {
+        let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
     }
 }

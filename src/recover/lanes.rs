@@ -1,6 +1,7 @@
 //! Where jobs run: two threads a mount, so that a mount that hangs keeps only its own documents waiting.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use super::job::{self, Done, Task, Tools};
 use super::look::Room;
 use super::upkeep::Kept;
-use crate::document::DocumentId;
+use crate::document::{DocumentId, Version};
 
 /// Threads a mount. Two, so that one large file does not keep a small one waiting, and no more: each costs memory.
 const THREADS: usize = 2;
@@ -28,6 +29,8 @@ pub(super) enum Finished {
     KeptUp(Kept),
     Room(Option<Room>),
     Changed(Vec<DocumentId>),
+    Rotten(DocumentId, Version, PathBuf),
+    VersionsRead,
 }
 
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no
@@ -76,10 +79,19 @@ impl Lanes {
 
     /// Does something that concerns no single document, on a thread of its own; `false`: no thread is to be had.
     pub(super) fn aside(&self, work: impl FnOnce(&Tools) -> Finished + Send + 'static) -> bool {
+        self.aside_telling(move |tools, _| work(tools))
+    }
+
+    /// The same, for what has something to tell before it is over.
+    pub(super) fn aside_telling(
+        &self,
+        work: impl FnOnce(&Tools, &dyn Fn(Finished)) -> Finished + Send + 'static,
+    ) -> bool {
         let (tools, finished) = (Arc::clone(&self.tools), self.finished.clone());
         let work = move || {
             // The other side is gone only when the daemon ends.
-            let _ = finished.blocking_send(work(&tools));
+            let tell = |told| drop(finished.blocking_send(told));
+            tell(work(&tools, &tell));
         };
         std::thread::Builder::new().name("upkeep".to_owned()).spawn(work).is_ok()
     }

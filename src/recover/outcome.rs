@@ -210,7 +210,7 @@ impl Recover {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         let new = |version| !tracked.told_rotten.contains(version);
         let rotten: Vec<_> = report.rotten.iter().filter(|(version, _)| new(version)).cloned().collect();
-        tracked.told_rotten = report.rotten.iter().map(|(version, _)| *version).collect();
+        tracked.told_rotten.extend(rotten.iter().map(|(version, _)| *version));
         let subject = tracked.subject.clone();
         for (version, path) in rotten {
             self.say(Fact::Rotten { subject: subject.clone(), version, path }).await;

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::conductor::Conductor;
 use super::mount::{Shared, lock};
 use super::{Observation, Sight, Watching};
-use crate::config::{Log, LogFormat, OnMissing, Rules, Settings, Share, Storage, Target, Watch, WatchName};
+use crate::config::{Log, LogFormat, OnMissing, Rules, Scrub, Settings, Share, Storage, Target, Watch, WatchName};
 use crate::disk::Disk;
 use crate::event::{self, Fact};
 use crate::stage::{Fatal, Heartbeat, Latch, Latched};
@@ -109,6 +109,7 @@ impl Stage {
             hosts: Vec::new(),
             min_free: Share::Percent(5.0),
             storage: Storage::default(),
+            scrub: Scrub::default(),
             watches: watches.into_iter().map(Arc::new).collect(),
             left_out: Vec::new(),
         };

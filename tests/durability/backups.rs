@@ -281,6 +281,9 @@ fn of_a_thousand_flipped_bits_each_is_found_or_changes_nothing() {
             let bit = usize::try_from(next(&mut seed) % (whole.len() as u64 * 8)).unwrap();
             flipped[bit / 8] ^= 1 << (bit % 8);
             fs::write(&path, &flipped).unwrap();
+            let mut is_rotten = None;
+            folder.scrub(|one| is_rotten.replace(one.is_rotten).is_none()).unwrap();
+            assert_eq!(is_rotten, Some(folder.bytes(Version(1)).is_err()), "the scrub finds as much");
             match folder.bytes(Version(1)) {
                 // A bit of the frame that says nothing about the bytes.
                 Ok(bytes) => {

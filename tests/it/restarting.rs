@@ -42,3 +42,39 @@ fn an_open_breaker_stays_open_and_its_incident_is_the_same_one() {
     fs::write(&file, b"{\"torn").unwrap();
     wait_until(LIMIT, "it is repaired again", || fs::read(&file).is_ok_and(|bytes| bytes == document(2, 2_000)));
 }
+
+/// Another bit at the middle of a stored version, as a disk that rots makes it.
+fn rot(path: &std::path::Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_rotted_is_found_told_once_and_never_restored_and_the_live_file_is_stored_anew() {
+    let world = World::new();
+    let (plain, packed) =
+        (world.write("plain.json", document(1, 900)), world.write("packed.json", document(1, 90_000)));
+    let daemon = launch(&world);
+    for (file, size) in [(&plain, 900), (&packed, 90_000)] {
+        daemon.wait_stored(file, &document(1, size));
+        fs::write(file, document(2, size)).unwrap();
+        daemon.wait_stored(file, &document(2, size));
+    }
+    daemon.terminate();
+    for file in [&plain, &packed] {
+        rot(&daemon.state.stored_paths(file)[1]);
+    }
+    let daemon = launch(&world);
+    for (file, size) in [(&plain, 900), (&packed, 90_000)] {
+        wait_until(LIMIT, "it is told", || daemon.state.incidents_of(file, "rotten").len() == 1);
+        // The live file's version is stored once more, for what was stored of it is gone.
+        daemon.wait_stored(file, &document(2, size));
+        fs::write(file, b"{\"torn").unwrap();
+        wait_until(LIMIT, "it is whole again", || fs::read(file).is_ok_and(|bytes| bytes == document(2, size)));
+        assert_eq!(daemon.state.incidents_of(file, "rotten").len(), 1, "told once");
+    }
+    assert_eq!(daemon.count("rot_total", &[]), 2);
+}

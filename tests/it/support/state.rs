@@ -27,6 +27,14 @@ impl StateDirectory {
         versions
     }
 
+    /// The files that hold the stored versions of a file, oldest first, whatever is in them.
+    pub(crate) fn stored_paths(&self, file: &Path) -> Vec<PathBuf> {
+        let is_version = |path: &PathBuf| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("0000"))
+        };
+        files_in(&self.folder("backups", file)).into_iter().filter(is_version).collect()
+    }
+
     /// Is the newest stored version these bytes?
     pub(crate) fn newest_is(&self, file: &Path, bytes: &[u8]) -> bool {
         self.versions(file).last().is_some_and(|stored| stored.bytes == bytes)

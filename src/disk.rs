@@ -11,6 +11,7 @@ mod log_file;
 pub mod mounts;
 pub mod path;
 pub mod signature;
+mod strangers;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, Write};

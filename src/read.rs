@@ -52,7 +52,7 @@ pub enum OpenWriter {
 /// Looks at a document once.
 ///
 /// # Errors
-/// Permission was denied or the disk failed: never a reason to take the document for corrupt.
+/// Permission was denied, it is a stranger's ([`Disk::refuse_strangers`]), or the disk failed: never a reason to take the document for corrupt.
 pub fn look(
     disk: &Disk,
     directory: &Directory,
@@ -65,6 +65,7 @@ pub fn look(
         Opened::Other(signature) => return Ok(Look::Other(signature)),
         Opened::Missing => return Ok(Look::Missing),
     };
+    disk.refuse_strangers(directory, &before, document.path())?;
     if before.bytes > limit_bytes {
         return Ok(Look::TooLarge(before));
     }
@@ -78,9 +79,10 @@ pub fn look(
     };
     let Some(Contents { bytes, signature, is_steady }) = contents else { return Ok(Look::Busy) };
     let at_name = disk.look(directory, document.name())?;
-    if !is_steady || at_name.is_none_or(|found| !found.is_same_file(&signature)) {
+    let Some(at_name) = at_name.filter(|found| is_steady && found.is_same_file(&signature)) else {
         return Ok(Look::Changed);
-    }
+    };
+    disk.refuse_strangers(directory, &at_name, document.path())?;
     Ok(Look::Read(Reading { digest: Digest::of(&bytes), bytes, signature, certainty, file }))
 }
 

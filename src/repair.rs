@@ -127,6 +127,9 @@ fn attempt(
     let Opened::File(file, found) = ground.disk.open(ground.directory, ground.document.name())? else {
         return Ok(Outcome::Changed);
     };
+    if let Err(error) = ground.disk.refuse_strangers(ground.directory, &found, ground.document.path()) {
+        return Ok(Outcome::Held(Reason::of(&error), error.to_string()));
+    }
     if lock::is_in_an_editor(ground.disk, ground.directory, ground.document)? {
         return Ok(held(Reason::Editing, "an editor has it open: its swap file lies beside"));
     }

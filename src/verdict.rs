@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::document::Dialect;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
 /// Declares a closed set of words: the enum, its labels (the names of the contract) and the list of all.
 macro_rules! closed_set {
@@ -184,6 +184,7 @@ impl Reason {
     #[must_use]
     pub fn of(error: &Error) -> Self {
         match error.io_kind() {
+            _ if matches!(error.cause(), Cause::Refused(_)) => Self::Owner,
             Some(std::io::ErrorKind::PermissionDenied) => Self::Permission,
             _ => Self::Disk,
         }

@@ -76,9 +76,14 @@ fn reopen(ground: &Ground, expected: &Signature) -> Result<Option<File>> {
     Ok(opened.filter(|(_, found)| found.is_same_file(expected)).map(|(file, _)| file))
 }
 
+/// Does this file stand at the name, and may we write it there?
 fn is_at_name(ground: &Ground, expected: &Signature) -> Result<bool> {
-    let found = ground.disk.look(ground.directory, ground.document.name())?;
-    Ok(found.is_some_and(|found| found.is_same_file(expected)))
+    let &Ground { disk, directory, document, .. } = ground;
+    let found = disk.look(directory, document.name())?.filter(|found| found.is_same_file(expected));
+    found
+        .map(|found| disk.refuse_strangers(directory, &found, document.path()))
+        .transpose()
+        .map(|found| found.is_some())
 }
 
 /// The length comes last: until then what is beyond the new bytes is still that of the old ones.
@@ -126,6 +131,9 @@ fn finish(ground: &Ground, folder: &Folder, redo: &Redo, file: File, found: &Sig
     };
     if Digest::of(&bytes) == redo.damaged || !is_mix(&bytes, &damaged, &wanted) {
         return Ok(Redone::Nothing);
+    }
+    if !is_at_name(ground, found)? {
+        return Ok(Redone::Waiting);
     }
     overwrite(ground, &ours, &wanted)?;
     Ok(Redone::Finished(redo.version))

@@ -73,6 +73,10 @@ pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, gr
         Opened::Missing => return Ok(Disposal::Gone),
         Opened::File(..) | Opened::Other(_) => return Ok(Disposal::Kept),
     };
+    let found = ground.disk.signature(&file, ground.document.path())?;
+    if ground.disk.refuse_strangers(ground.directory, &found, ground.document.path()).is_err() {
+        return Ok(Disposal::Kept);
+    }
     let folder = ground.backups.make(ground.document)?;
     folder.lock()?;
     if swap::is_incomplete(name) {
@@ -92,6 +96,11 @@ pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, gr
     let goes_on = || is_undisturbed(lease.as_ref());
     let contents = read::contents(ground.disk, ground.document, &file, ground.limit_bytes, goes_on)?;
     let Some(Contents { bytes, signature, is_steady: true }) = contents else { return Ok(Disposal::Waiting) };
+    // Nobody has taken the name away, which would hide that it was a link to another's file.
+    let at_name = ground.disk.look(ground.directory, name)?;
+    if at_name.is_none_or(|at_name| !at_name.is_same_file(&signature) || at_name.links != 1) {
+        return Ok(Disposal::Waiting);
+    }
     let found = Found { name, file: &file, digest: Digest::of(&bytes), bytes, signature };
     end(ground, &folder, &found, lease, put_aside, grace)
 }

@@ -12,4 +12,5 @@ mod leftovers;
 mod racing;
 mod reading;
 mod repairing;
+mod strangers;
 mod swapping;

@@ -30,19 +30,27 @@ pub fn components(kind: &str, document: &DocumentId) -> Vec<OsString> {
     names
 }
 
-/// A folder on the way. One whose own name ends in the sign gets another, so that it is no document's.
+/// A folder on the way. Only a document's own ends in the sign: one whose name does gets a `+`, and so does one that has
+/// got one already.
 fn folder(name: &OsStr) -> OsString {
     let mut name = name.to_owned();
-    if name.as_bytes().ends_with(b"@") && name.len() < NAME_LIMIT_BYTES {
-        name.push("@");
+    if is_like_a_document_s(&name) && name.len() < NAME_LIMIT_BYTES {
+        name.push("+");
     }
     name
 }
 
 /// The folder that [`folder`] named.
 pub(super) fn folder_of(name: &OsStr) -> &OsStr {
-    let bytes = name.as_bytes();
-    if bytes.ends_with(b"@@") { OsStr::from_bytes(&bytes[..bytes.len() - 1]) } else { name }
+    match name.as_bytes().strip_suffix(b"+").map(OsStr::from_bytes) {
+        Some(shorter) if is_like_a_document_s(shorter) => shorter,
+        _ => name,
+    }
+}
+
+fn is_like_a_document_s(name: &OsStr) -> bool {
+    let last = name.as_bytes().iter().rev().find(|byte| **byte != b'+');
+    last == Some(&b'@')
 }
 
 /// What the name of a stored version says.
@@ -128,8 +136,10 @@ mod tests {
     #[test]
     fn a_folder_named_like_a_document_s_own_is_none() {
         let inside = DocumentId::new(Path::new("/srv/ha/core.json@"), OsStr::new("c.json"));
-        assert_eq!(components("backups", &inside), ["backups", "srv", "ha", "core.json@@", "c.json@"]);
-        assert_eq!(folder_of(OsStr::new("core.json@@")), "core.json@");
+        assert_eq!(components("backups", &inside), ["backups", "srv", "ha", "core.json@+", "c.json@"]);
+        for name in ["core.json@", "core.json@+", "core.json", "c+", "@", "+"] {
+            assert_eq!(folder_of(&folder(OsStr::new(name))), name);
+        }
     }
 
     #[test]

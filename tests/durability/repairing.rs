@@ -225,8 +225,8 @@ fn a_rotten_version_is_passed_over_and_reported() {
     fs::write(&second, b"{\"version\": 2, \"rot\": true}").unwrap();
     let report = hands.repair(DAMAGED).unwrap();
     let rotten: Vec<u64> = report.rotten.iter().map(|(version, _)| version.0).collect();
-    assert_eq!(rotten, [3, 2]);
-    assert_eq!(report.rotten[1].1, second);
+    assert_eq!(rotten, [2], "what today's rules refuse is passed over, but is not rotten");
+    assert_eq!(report.rotten[0].1, second);
     assert_eq!(restored(report.outcome).version.version, Version(1));
     assert_eq!(bench.read(), GOOD);
 }
@@ -239,7 +239,7 @@ fn without_a_good_version_nothing_is_done() {
     bench.hands().store(b"not json", Mark::Good);
     let report = bench.hands().repair(DAMAGED).unwrap();
     assert!(matches!(report.outcome, Outcome::NothingGood));
-    assert_eq!(report.rotten.len(), 1);
+    assert!(report.rotten.is_empty());
     is_untouched(&bench, DAMAGED);
 }
 

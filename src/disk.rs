@@ -67,11 +67,12 @@ type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Disk {
     hook: Option<Arc<Hook>>,
+    elsewhere: mounts::Elsewhere,
 }
 
 impl std::fmt::Debug for Disk {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Disk").field("hooked", &self.hook.is_some()).finish()
+        formatter.debug_struct("Disk").field("hooked", &self.hook.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -99,7 +100,7 @@ impl Disk {
     /// A disk whose every changing step asks `hook` first; an error from it is that step's error.
     #[must_use]
     pub fn with_hook(hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { hook: Some(Arc::new(hook)) }
+        Self { hook: Some(Arc::new(hook)), ..Self::default() }
     }
 
     fn step(&self, step: Step) -> io::Result<()> {

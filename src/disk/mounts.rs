@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Disk;
 
@@ -38,7 +40,7 @@ impl Mounts {
 }
 
 /// A line of a list of mounts.
-struct Line {
+pub(super) struct Line {
     device: u64,
     /// The folder or file of the file system that is mounted.
     root: PathBuf,
@@ -110,20 +112,42 @@ impl Disk {
     pub fn is_mounted_elsewhere(&self, path: &Path) -> bool {
         let Ok(ours) = std::fs::read("/proc/self/mountinfo") else { return false };
         let Some((device, within)) = inside(&ours, path) else { return false };
-        let mut seen: Vec<PathBuf> = std::fs::read_link("/proc/self/ns/mnt").into_iter().collect();
-        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
-        processes.flatten().any(|process| {
-            let process = process.path();
-            let Ok(namespace) = std::fs::read_link(process.join("ns/mnt")) else { return false };
-            if seen.contains(&namespace) || seen.len() > NAMESPACE_LIMIT {
-                return false;
-            }
-            seen.push(namespace);
-            let list = std::fs::read(process.join("mountinfo")).unwrap_or_default();
-            lines(&list).any(|line| (line.device == device && line.root == within) || line.point == path)
-        })
+        self.elsewhere().iter().any(|line| (line.device == device && line.root == within) || line.point == path)
+    }
+
+    /// The mounts of the other namespaces. Asking every process takes a millisecond or more, and repairs come in bursts: an
+    /// answer serves for a few seconds.
+    fn elsewhere(&self) -> Arc<Vec<Line>> {
+        let mut known = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, lines)) = known.as_ref().filter(|(asked, _)| asked.elapsed() < ANSWER_SERVES) {
+            return Arc::clone(lines);
+        }
+        let lines = Arc::new(ask_other_namespaces());
+        *known = Some((Instant::now(), Arc::clone(&lines)));
+        lines
     }
 }
+
+fn ask_other_namespaces() -> Vec<Line> {
+    let mut seen: Vec<PathBuf> = std::fs::read_link("/proc/self/ns/mnt").into_iter().collect();
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let process = process.path();
+        let Ok(namespace) = std::fs::read_link(process.join("ns/mnt")) else { continue };
+        if seen.contains(&namespace) || seen.len() > NAMESPACE_LIMIT {
+            continue;
+        }
+        seen.push(namespace);
+        found.extend(lines(&std::fs::read(process.join("mountinfo")).unwrap_or_default()));
+    }
+    found
+}
+
+/// The mounts of other namespaces, and when they were asked for.
+pub(super) type Elsewhere = Arc<Mutex<Option<(Instant, Arc<Vec<Line>>)>>>;
+
+/// How long an answer serves.
+const ANSWER_SERVES: Duration = Duration::from_secs(5);
 
 /// So many mount namespaces are looked into: a repair must not take seconds.
 const NAMESPACE_LIMIT: usize = 512;

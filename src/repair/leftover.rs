@@ -12,6 +12,7 @@ use crate::disk::signature::Signature;
 use crate::disk::{File, Opened};
 use crate::document::Digest;
 use crate::error::Result;
+use crate::lock::{self, Sidecar};
 use crate::read::{self, Contents, Look, OpenWriter, Reading};
 use crate::swap::{self, Staged, Swapped};
 use crate::verdict::Verdict;
@@ -160,6 +161,11 @@ fn is_undisturbed(lease: Option<&Lease>) -> bool {
 /// nothing newer is replaced.
 fn swap_in(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Digest>) -> Result<Disposal> {
     let &Ground { disk, directory, document, .. } = ground;
+    // Kept to the end: whoever cooperates waits for us as we for them.
+    let _sidecar = match lock::try_existing(disk, directory, document)? {
+        Sidecar::Taken => return Ok(Disposal::Waiting),
+        sidecar => sidecar,
+    };
     let present = match read::look(disk, directory, document, ground.limit_bytes, OpenWriter::Wait)? {
         Look::Read(present) => present,
         Look::Busy | Look::Changed => return Ok(Disposal::Waiting),
@@ -169,20 +175,34 @@ fn swap_in(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Diges
         return Ok(Disposal::Kept);
     }
     // The late file is what is put in; it must still be what was read.
-    let again = read::contents(disk, document, found.file, ground.limit_bytes, || true)?;
-    if again.is_none_or(|again| !again.is_steady || Digest::of(&again.bytes) != found.digest) {
+    if !holds(ground, found.file, found.digest)? {
         return Ok(Disposal::Waiting);
     }
-    let lease = lease::request(&present.file);
-    let now = disk.look(directory, document.name())?;
-    if now != Some(present.signature) || matches!(lease, Request::Busy) {
-        return Ok(Disposal::Waiting);
-    }
-    let goes_on = || match &lease {
-        Request::Granted(lease) => lease.is_unbroken(),
-        Request::Busy | Request::Unavailable => true,
+    exchange_for(ground, found, &present)
+}
+
+/// Does a file hold these bytes, and no others meanwhile?
+fn holds(ground: &Ground, file: &File, digest: Digest) -> Result<bool> {
+    let contents = read::contents(ground.disk, ground.document, file, ground.limit_bytes, || true)?;
+    Ok(contents.is_some_and(|contents| contents.is_steady && Digest::of(&contents.bytes) == digest))
+}
+
+/// Exchanges a late file with what stands at the name, under a lease on that.
+fn exchange_for(ground: &Ground, found: &Found, present: &Reading) -> Result<Disposal> {
+    let &Ground { disk, directory, document, .. } = ground;
+    let lease = match lease::request(&present.file) {
+        Request::Busy => return Ok(Disposal::Waiting),
+        Request::Granted(lease) => Some(lease),
+        Request::Unavailable => None,
     };
+    if disk.look(directory, document.name())? != Some(present.signature) {
+        return Ok(Disposal::Waiting);
+    }
     let staged = Staged { name: found.name.to_owned(), signature: found.signature };
+    let goes_on = || match &lease {
+        Some(lease) => lease.is_unbroken(),
+        None => holds(ground, &present.file, present.digest).unwrap_or(false),
+    };
     let swapped = swap::exchange(disk, directory, document, &staged, &present.signature, goes_on)?;
     disk.sync_directory(directory)?;
     // Its own grace begins now.

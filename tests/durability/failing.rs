@@ -1,6 +1,5 @@
 //! Every step fails once, in every way; and we die at every step, and at every step of the recovery from that.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -10,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jsonwarden::backup::{Batch, Keep, New};
 use jsonwarden::config::Compress;
-use jsonwarden::disk::Disk;
 use jsonwarden::disk::attributes::Attributes;
+use jsonwarden::disk::{Disk, Step};
 use jsonwarden::document::{Dialect, Digest, Mark};
 use jsonwarden::repair::Outcome;
 
@@ -228,22 +227,48 @@ fn a_store_that_fails_or_dies_anywhere_costs_no_version_and_succeeds_the_next_ti
     }
 }
 
+const NAMES: [&str; 3] = ["a.json", "b.json", "c.json"];
+
+fn bytes_of(name: &str) -> Vec<u8> {
+    format!("[\"{name}\"]").into_bytes()
+}
+
+/// Stores a version of every document; the names of those that it succeeded with.
+fn enrol(bench: &Bench, hands: &Hands) -> Vec<String> {
+    let mut batch = Batch::new(&hands.backups);
+    for name in NAMES {
+        let document = jsonwarden::document::DocumentId::new(&bench.folder, OsStr::new(name));
+        let attributes = Attributes { owner: 0, group: 0, mode: 0o600, extended: Vec::new() };
+        let (bytes, dialect) = (bytes_of(name), Dialect::Json);
+        let (bytes, digest) = (bytes.as_slice(), Digest::of(&bytes));
+        let _ = batch.add(
+            &document,
+            &New { bytes, digest, mark: Mark::Good, dialect, origin: "file", attributes },
+            Compress::Auto,
+        );
+    }
+    let stored = batch.finish().into_iter().filter(|(_, stored)| stored.is_ok());
+    stored.map(|(document, _)| document.name().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn documents_that_cannot_be_synced_together_are_stored_one_by_one() {
+    for sync in 1..=2 {
+        let bench = Bench::new();
+        let syncs = AtomicUsize::new(0);
+        let disk = Disk::with_hook(move |step| {
+            let is_it = step == Step::SyncFileSystem && syncs.fetch_add(1, Ordering::Relaxed) + 1 == sync;
+            if is_it { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(()) }
+        });
+        let mut stored = enrol(&bench, &bench.hands_with(disk));
+        stored.sort();
+        assert_eq!(stored, NAMES, "sync {sync}");
+        assert_eq!(bench.stored_files().len(), 6, "sync {sync}: {:?}", bench.stored_files());
+    }
+}
+
 #[test]
 fn an_enrolment_that_fails_or_dies_anywhere_stores_each_document_whole_or_not_at_all() {
-    let names = ["a.json", "b.json", "c.json"];
-    let bytes: BTreeMap<&str, String> = names.iter().map(|&name| (name, format!("[\"{name}\"]"))).collect();
-    let enrol = |bench: &Bench, hands: &Hands| {
-        let mut batch = Batch::new(&hands.backups);
-        for name in names {
-            let document = jsonwarden::document::DocumentId::new(&bench.folder, OsStr::new(name));
-            let attributes = Attributes { owner: 0, group: 0, mode: 0o600, extended: Vec::new() };
-            let (bytes, dialect) = (bytes[name].as_bytes(), Dialect::Json);
-            let digest = Digest::of(bytes);
-            let new = New { bytes, digest, mark: Mark::Good, dialect, origin: "file", attributes };
-            let _ = batch.add(&document, &new, Compress::Auto);
-        }
-        batch.finish().into_iter().filter_map(|(document, stored)| stored.ok().map(|_| document)).collect::<Vec<_>>()
-    };
     let versions = |bench: &Bench, name: &str| {
         let document = jsonwarden::document::DocumentId::new(&bench.folder, OsStr::new(name));
         Hands { document, ..bench.hands() }.versions()
@@ -254,18 +279,17 @@ fn an_enrolment_that_fails_or_dies_anywhere_stores_each_document_whole_or_not_at
                 failure,
                 || Bench::in_place(&place),
                 |bench, hands| {
-                    for document in enrol(bench, hands) {
-                        let name = document.name().to_str().unwrap();
-                        assert_eq!(versions(bench, name), [bytes[name].as_bytes()]);
+                    for name in enrol(bench, hands) {
+                        assert_eq!(versions(bench, &name), [bytes_of(&name)]);
                     }
                 },
                 |bench, at| {
-                    for name in names {
+                    for name in NAMES {
                         assert!(versions(bench, name).len() <= 1, "step {at}");
                     }
                     enrol(bench, &bench.hands());
-                    for name in names {
-                        assert_eq!(versions(bench, name), [bytes[name].as_bytes()], "step {at}");
+                    for name in NAMES {
+                        assert_eq!(versions(bench, name), [bytes_of(name)], "step {at}");
                     }
                     assert_eq!(bench.stored_files().len(), 6, "step {at}: {:?}", bench.stored_files());
                 },

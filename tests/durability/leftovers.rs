@@ -78,6 +78,17 @@ fn a_late_writer_who_is_not_done_is_waited_for() {
 }
 
 #[test]
+fn a_late_version_waits_for_whoever_holds_the_document_s_lock() {
+    let (bench, name) = repaired(&std::env::temp_dir());
+    fs::write(bench.folder.join(&name), NEWER).unwrap();
+    let lock = File::create(bench.folder.join("core.json.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(bench.hands().settle(&name, None).unwrap(), Disposal::Waiting);
+    drop(lock);
+    assert_eq!(bench.hands().settle(&name, None).unwrap(), Disposal::SwappedIn);
+}
+
+#[test]
 fn a_late_writer_of_an_old_version_is_late_all_the_same() {
     let bench = Bench::with(&std::env::temp_dir(), NEWER);
     bench.hands().store(NEWER, Mark::Good);

@@ -9,6 +9,7 @@ mod bench;
 mod failing;
 mod in_place;
 mod leftovers;
+mod order;
 mod racing;
 mod reading;
 mod repairing;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jsonwarden::backup::{Backups, New, Taken};
 use jsonwarden::disk::Disk;
 use jsonwarden::disk::directory::Directory;
+use jsonwarden::disk::lease::{self, Request};
 use jsonwarden::document::{Dialect, Digest, DocumentId, Mark, Stored};
 use jsonwarden::quarantine::Quarantine;
 use jsonwarden::repair::{self, Disposal, Ground, Judged, Outcome, Report};
@@ -44,6 +45,19 @@ pub(crate) struct Hands {
 pub(crate) fn places() -> Vec<PathBuf> {
     let memory = PathBuf::from("/dev/shm");
     [std::env::temp_dir(), memory].into_iter().filter(|place| place.is_dir()).collect()
+}
+
+/// Those of [`places`] where the kernel says who writes (not on overlayfs, for one).
+pub(crate) fn places_with_leases() -> Vec<PathBuf> {
+    let has_leases = |place: &PathBuf| {
+        let path = tempfile::NamedTempFile::new_in(place).unwrap().into_temp_path();
+        let is_granted = matches!(lease::request(&fs::File::open(&path).unwrap()), Request::Granted(_));
+        if !is_granted {
+            eprintln!("skipped: no leases in {}", place.display());
+        }
+        is_granted
+    };
+    places().into_iter().filter(has_leases).collect()
 }
 
 /// Waits until something is so.

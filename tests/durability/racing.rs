@@ -11,9 +11,13 @@ use jsonwarden::repair::Outcome;
 
 use super::bench::{Bench, DAMAGED, Hands, places};
 
-/// So often for each writer and place; a new bench now and then keeps the folders short.
-const BENCHES: u32 = 15;
+/// A new bench after so many rounds keeps the folders short.
 const ROUNDS: u32 = 40;
+
+/// So many benches for each writer and place.
+fn benches() -> u32 {
+    if std::env::var_os("JSONWARDEN_LONG").is_some() { 50 } else { 8 }
+}
 
 /// How often the writer and the repair met in which way.
 #[derive(Debug, Default)]
@@ -43,7 +47,7 @@ fn race(place: &Path, how: &str, write: impl Fn(&Path, &[u8]) + Sync) {
     let mut span = Duration::from_millis(2);
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut bench = Bench::with(place, DAMAGED);
-    for round in 0..BENCHES * ROUNDS {
+    for round in 0..benches() * ROUNDS {
         if round % ROUNDS == 0 {
             bench = Bench::with(place, DAMAGED);
         }

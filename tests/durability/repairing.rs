@@ -9,7 +9,7 @@ use jsonwarden::document::{Mark, Version};
 use jsonwarden::repair::{Outcome, Restored};
 use jsonwarden::verdict::Reason;
 
-use super::bench::{Bench, DAMAGED, GOOD, NEWER, places};
+use super::bench::{Bench, DAMAGED, GOOD, NEWER, places, places_with_leases};
 
 fn restored(outcome: Outcome) -> Restored {
     match outcome {
@@ -157,7 +157,7 @@ fn a_fresh_lock_folder_holds_the_document() {
 
 #[test]
 fn a_file_that_somebody_has_open_for_writing_is_busy() {
-    for place in places() {
+    for place in places_with_leases() {
         let bench = Bench::with(&place, DAMAGED);
         let writer = File::options().append(true).open(bench.path()).unwrap();
         assert!(matches!(bench.hands().outcome(DAMAGED), Outcome::Busy));

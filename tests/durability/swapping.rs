@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jsonwarden::disk::{Disk, Step};
 use jsonwarden::repair::{Disposal, Outcome};
 
-use super::bench::{Bench, DAMAGED, GOOD, NEWER, places, wait_until};
+use super::bench::{Bench, DAMAGED, GOOD, NEWER, places, places_with_leases, wait_until};
 
 /// A disk on which `strike` is called just before the n-th exchange (from 1).
 fn striking(strike: impl Fn(usize) + Send + Sync + 'static) -> Disk {
@@ -90,7 +90,7 @@ fn has_waiting_writer(inode: u64) -> bool {
 
 #[test]
 fn a_writer_that_opens_the_file_during_the_exchange_gets_it_back_at_the_name() {
-    for place in places() {
+    for place in places_with_leases() {
         let bench = Bench::with(&place, DAMAGED);
         let path = bench.path();
         let inode = fs::metadata(&path).unwrap().ino();

@@ -229,7 +229,7 @@ impl Quarantine {
             let cause = || Cause::Damaged("what was written reads back differently".to_owned());
             if digest == Some(Digest::of(bytes)) { Ok(()) } else { Err(Error::new("keeping", &path, cause())) }
         });
-        match read_back.and_then(|()| self.name(folder, staged, why)) {
+        match read_back.and_then(|()| self.name(folder, staged, why, clock::now())) {
             Ok(name) => self.disk.sync_directory(folder).map(|()| name),
             Err(error) => {
                 // Ours, and incomplete or unneeded; the first error is the one worth telling.
@@ -239,10 +239,9 @@ impl Quarantine {
         }
     }
 
-    /// Gives staged bytes the first name that is free from now on: two repairs may fall into one microsecond, or the clock
-    /// may have been set back to one.
-    fn name(&self, folder: &Directory, staged: &OsStr, why: &str) -> Result<OsString> {
-        let mut moment = clock::now();
+    /// Gives staged bytes the first name that is free from a moment on: two repairs may fall into one microsecond, or the
+    /// clock may have been set back to one.
+    fn name(&self, folder: &Directory, staged: &OsStr, why: &str, mut moment: Timestamp) -> Result<OsString> {
         loop {
             let name = OsString::from(format!("{}-{why}.bad", clock::stamp(moment)));
             if self.disk.look(folder, &name)?.is_none() {
@@ -347,5 +346,21 @@ mod tests {
         assert_ne!(quarantine.keep(&document, "truncated", b"[").unwrap().path, first.path);
         assert!(quarantine.holds(&document, 1, Digest::of(b"{")).unwrap());
         assert!(!quarantine.holds(&document, 1, Digest::of(b"x")).unwrap());
+    }
+
+    #[test]
+    fn two_keeps_in_one_microsecond_have_a_name_each() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let folder = || disk.open_directory(&disk.canonical(root.path()).unwrap()).unwrap();
+        let quarantine = Quarantine::new(disk.clone(), folder());
+        let moment = Timestamp::new(1_795_320_005, 123_456_000).unwrap();
+        for (bytes, expected) in
+            [("1", "20261122T040005.123456Z-empty.bad"), ("2", "20261122T040005.123457Z-empty.bad")]
+        {
+            std::fs::write(root.path().join(STAGED), bytes).unwrap();
+            assert_eq!(quarantine.name(&folder(), OsStr::new(STAGED), "empty", moment).unwrap(), expected);
+            assert_eq!(std::fs::read_to_string(root.path().join(expected)).unwrap(), bytes);
+        }
     }
 }

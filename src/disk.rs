@@ -6,9 +6,11 @@
 
 pub mod attributes;
 pub mod directory;
+mod guise;
 pub mod lease;
 mod log_file;
 pub mod mounts;
+mod names;
 pub mod path;
 pub mod signature;
 mod strangers;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 /// An open file: a handle that a verb of this module gave.
 pub use std::fs::File;
 
-use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use crate::error::{Error, Result};
 use directory::Directory;
@@ -203,30 +205,6 @@ impl Disk {
         }
     }
 
-    /// Makes a new file, open for reading and writing; it must not exist.
-    ///
-    /// # Errors
-    /// The name is taken, the folder cannot be written, or the disk is full.
-    pub fn create(&self, directory: &Directory, name: &OsStr, mode: u32) -> Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self.step(Step::Create).and_then(|()| {
-            rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(mode)).map_err(io::Error::from)
-        });
-        opened.map(File::from).map_err(|error| Error::new("creating", directory.path().join(name), error))
-    }
-
-    /// Opens a file for reading and writing, and makes it, mode 0600, if it is not there.
-    ///
-    /// # Errors
-    /// Permission was denied, the folder cannot be written, or the disk is full.
-    pub fn open_or_create(&self, directory: &Directory, name: &OsStr) -> Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self.step(Step::Create).and_then(|()| {
-            rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)
-        });
-        opened.map(File::from).map_err(|error| Error::new("opening", directory.path().join(name), error))
-    }
-
     /// Writes all the bytes of a file from its start; room is reserved first, so a full disk shows before anything is
     /// written. What was there beyond them stays.
     ///
@@ -295,61 +273,6 @@ impl Disk {
         self.step(Step::SyncFileSystem)
             .and_then(|()| rustix::fs::syncfs(directory).map_err(io::Error::from))
             .map_err(|error| Error::new("syncing the file system of", directory.path(), error))
-    }
-
-    /// Exchanges what two names of one folder hold, in one step that readers see whole.
-    ///
-    /// # Errors
-    /// A name is gone, one is a mount point (`EBUSY`), or the file system cannot do it (`EINVAL`).
-    pub fn exchange(&self, directory: &Directory, one: &OsStr, other: &OsStr) -> Result<()> {
-        self.step(Step::Exchange)
-            .and_then(|()| {
-                rustix::fs::renameat_with(directory, one, directory, other, RenameFlags::EXCHANGE)
-                    .map_err(io::Error::from)
-            })
-            .map_err(|error| Error::new("exchanging", directory.path().join(other), error))
-    }
-
-    /// Renames a file; what stands at the new name is never replaced. A file system that cannot promise this (`EINVAL`)
-    /// links the new name first, which never replaces either.
-    ///
-    /// # Errors
-    /// The new name is taken, or the disk failed.
-    pub fn rename(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
-        self.step(Step::Rename)
-            .and_then(|()| {
-                match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-                    Err(rustix::io::Errno::INVAL) => {
-                        rustix::fs::linkat(directory, from, directory, to, AtFlags::empty())?;
-                        rustix::fs::unlinkat(directory, from, AtFlags::empty())
-                    }
-                    result => result,
-                }
-                .map_err(io::Error::from)
-            })
-            .map_err(|error| Error::new("renaming to", directory.path().join(to), error))
-    }
-
-    /// Gives a file a second name; what stands there is never replaced.
-    ///
-    /// # Errors
-    /// The name is taken, the file system has no hard links, or the disk failed.
-    pub fn link(&self, directory: &Directory, from: &OsStr, to: &OsStr) -> Result<()> {
-        self.step(Step::Link)
-            .and_then(|()| {
-                rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()).map_err(io::Error::from)
-            })
-            .map_err(|error| Error::new("linking to", directory.path().join(to), error))
-    }
-
-    /// Removes a name.
-    ///
-    /// # Errors
-    /// It is not there, or the folder cannot be written.
-    pub fn unlink(&self, directory: &Directory, name: &OsStr) -> Result<()> {
-        self.step(Step::Unlink)
-            .and_then(|()| rustix::fs::unlinkat(directory, name, AtFlags::empty()).map_err(io::Error::from))
-            .map_err(|error| Error::new("removing", directory.path().join(name), error))
     }
 }
 

@@ -62,7 +62,7 @@ pub fn stage(
     let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
     let (incomplete, name) =
         (OsString::from(format!("{stem}{INCOMPLETE}")), OsString::from(format!("{stem}-{version}")));
-    let file = disk.create(directory, &incomplete, 0o600)?;
+    let file = disk.create_for(directory, &incomplete, 0o600, attributes.owner)?;
     let filled = fill(disk, directory, &incomplete, &file, bytes, attributes)
         .and_then(|()| disk.rename(directory, &incomplete, &name))
         .and_then(|()| disk.signature(&file, &directory.path().join(&name)));

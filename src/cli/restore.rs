@@ -122,7 +122,7 @@ fn write_out(
     }
     let no_file = || Error::new("writing", &output, Cause::Usage("this names no file; name one".to_owned()));
     let (parent, name) = (output.parent().ok_or_else(no_file)?, output.file_name().ok_or_else(no_file)?);
-    let directory = session.disk.open_directory(&session.disk.canonical(parent)?)?;
+    let directory = session.disk.open_directory(&session.disk.canonical(parent)?)?.as_ours();
     let file = session.disk.create(&directory, name, 0o600).map_err(|error| match error.io_kind() {
         Some(ErrorKind::AlreadyExists) => {
             Error::new("writing", &output, Cause::Refused("it is there already; name a new file".to_owned()))

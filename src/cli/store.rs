@@ -43,7 +43,7 @@ pub(super) fn state_directory(disk: &Disk, state_dir: &Path) -> Result<Directory
         _ => error,
     };
     let real = disk.canonical(state_dir).map_err(absent)?;
-    disk.open_directory(&real)
+    disk.open_directory(&real).map(Directory::as_ours)
 }
 
 /// The document that a path names, links resolved; it need not be there any more, nor its folder.

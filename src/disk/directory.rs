@@ -19,6 +19,7 @@ use crate::error::{Cause, Error, Result};
 pub struct Directory {
     handle: OwnedFd,
     path: PathBuf,
+    is_ours: bool,
 }
 
 /// One name in a folder.
@@ -49,7 +50,19 @@ impl Directory {
     /// No descriptor is left.
     pub fn duplicate(&self) -> Result<Self> {
         let handle = self.handle.try_clone().map_err(|error| Error::new("opening the folder", &self.path, error))?;
-        Ok(Self { handle, path: self.path.clone() })
+        Ok(Self { handle, path: self.path.clone(), is_ours: self.is_ours })
+    }
+
+    /// The same folder as one of our own (the state directory), and so all below it: as root we make names in it as
+    /// ourselves, whoever owns it.
+    #[must_use]
+    pub fn as_ours(self) -> Self {
+        Self { is_ours: true, ..self }
+    }
+
+    /// Is it one of our own?
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// Its signature.
@@ -76,12 +89,12 @@ impl Disk {
             result => result,
         };
         match handle {
-            Ok(handle) => Ok(Directory { handle, path: path.to_owned() }),
+            Ok(handle) => Ok(Directory { handle, path: path.to_owned(), is_ours: false }),
             Err(errno) => Err(Error::new("opening the folder", path, errno)),
         }
     }
 
-    /// Opens a folder by its absolute path, links resolved, and makes what is missing of it, mode 0700.
+    /// Opens a folder of our own by its absolute path, links resolved, and makes what is missing of it, mode 0700.
     ///
     /// # Errors
     /// As [`Disk::open_directory`], or the disk is full or read-only.
@@ -99,7 +112,7 @@ impl Disk {
             }
         };
         missing.reverse();
-        self.make_below(&self.open_directory(&real)?, &missing, Durable::Now)
+        self.make_below(&self.open_directory(&real)?.as_ours(), &missing, Durable::Now)
     }
 
     /// Opens a folder inside another, which may be several levels down.
@@ -130,7 +143,7 @@ impl Disk {
                 (result, _) => result,
             };
             let handle = handle.map_err(|errno| Error::new("opening the folder", &path, errno))?;
-            current = Directory { handle, path };
+            current = Directory { handle, path, is_ours: base.is_ours };
         }
         Ok(current)
     }

@@ -1,17 +1,19 @@
 //! Root in a folder of somebody else's: nothing outside is read into backups, or written.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jsonwarden::disk::Disk;
 use jsonwarden::document::Mark;
 use jsonwarden::read::{self, Look, OpenWriter};
 use jsonwarden::repair::{Disposal, Outcome};
 use jsonwarden::verdict::Reason;
 
-use super::bench::{Bench, DAMAGED, GOOD, Hands};
+use super::bench::{Bench, DAMAGED, GOOD, Hands, places_with_leases};
 
 const STRANGER: u32 = 1234;
 
@@ -44,6 +46,39 @@ fn what_the_folder_s_owner_owns_is_repaired_and_stays_theirs() {
     assert!(matches!(bench.hands().outcome(DAMAGED), Outcome::Restored(_)));
     let signature = bench.hands().disk.look(&bench.hands().directory, &bench.name).unwrap().unwrap();
     assert_eq!((bench.read(), signature.owner), (GOOD.to_vec(), STRANGER));
+}
+
+#[test]
+fn a_folder_that_its_owner_may_not_write_gets_the_bytes_in_place() {
+    let Some(bench) = strange() else { return };
+    let number = fs::metadata(bench.path()).unwrap().ino();
+    fs::set_permissions(&bench.folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let outcome = bench.hands().outcome(DAMAGED);
+    if places_with_leases().contains(&std::env::temp_dir()) {
+        assert!(matches!(outcome, Outcome::Restored(_)), "{outcome:?}");
+        assert_eq!((bench.read(), fs::metadata(bench.path()).unwrap().ino()), (GOOD.to_vec(), number));
+    } else {
+        assert!(matches!(outcome, Outcome::Held(Reason::Linked, _)), "{outcome:?}");
+    }
+    assert!(bench.leftovers().is_empty(), "nothing is left that its owner could not have removed");
+}
+
+#[test]
+fn what_root_put_there_is_repaired_and_stays_root_s_and_its_bytes_are_never_the_owner_s() {
+    let Some(bench) = strange() else { return };
+    chown(bench.path(), Some(0), Some(0)).unwrap();
+    let (folder, owners) = (bench.folder.clone(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&owners);
+    let disk = Disk::with_hook(move |_| {
+        let staged = fs::read_dir(&folder)?.flatten().map(|entry| entry.metadata().map_or(0, |found| found.uid()));
+        seen.lock().unwrap().extend(staged);
+        Ok(())
+    });
+    let outcome = bench.hands_with(disk).outcome(DAMAGED);
+    assert!(matches!(outcome, Outcome::Restored(_)), "{outcome:?}");
+    let found = fs::metadata(bench.path()).unwrap();
+    assert_eq!((bench.read(), found.uid(), found.gid()), (GOOD.to_vec(), 0, 0));
+    assert!(owners.lock().unwrap().iter().all(|owner| *owner == 0));
 }
 
 #[test]

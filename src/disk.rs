@@ -6,6 +6,7 @@
 
 pub mod attributes;
 pub mod directory;
+pub mod follow;
 mod guise;
 pub mod lease;
 mod log_file;
@@ -274,6 +275,11 @@ impl Disk {
             .and_then(|()| rustix::fs::syncfs(directory).map_err(io::Error::from))
             .map_err(|error| Error::new("syncing the file system of", directory.path(), error))
     }
+}
+
+/// Are we root, who may do what others may not?
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Reserves room. A file system that has no such call shows a full disk at the write instead.

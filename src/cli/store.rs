@@ -8,6 +8,7 @@ use crate::backup::{Backups, Folder};
 use crate::config::resolved_by_name;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
+use crate::disk::follow::Resolved;
 use crate::document::{DocumentId, Stored};
 use crate::error::{Cause, Error, Result};
 
@@ -62,9 +63,14 @@ pub(super) fn document(path: &Path, session: &Session<'_>) -> Result<DocumentId>
     Ok(DocumentId::new(&folder, name))
 }
 
+/// The real path; `None`: nothing is there.
 fn resolved(disk: &Disk, path: &Path) -> Result<Option<PathBuf>> {
-    match disk.canonical(path) {
-        Err(error) if matches!(error.io_kind(), Some(ErrorKind::NotFound | ErrorKind::NotADirectory)) => Ok(None),
-        result => result.map(Some),
+    match disk.follow(path, |_| true) {
+        Resolved::There(real, _) => Ok(Some(real)),
+        Resolved::NotThere { .. } | Resolved::Elsewhere(_) => Ok(None),
+        Resolved::Unknown(_, error) => Err(error),
+        Resolved::Circular(link) => {
+            Err(Error::new("following", link, Cause::Refused("its links lead in a circle".to_owned())))
+        }
     }
 }

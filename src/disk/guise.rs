@@ -41,7 +41,7 @@ impl Drop for Guise {
 
 /// The owner and group of a folder whose owner is a stranger to us, root.
 pub(super) fn stranger(directory: &Directory) -> rustix::io::Result<Option<(u32, u32)>> {
-    if directory.is_ours() || !rustix::process::geteuid().is_root() {
+    if directory.is_ours() || !super::is_root() {
         return Ok(None);
     }
     let found = Signature::of_file(directory)?;

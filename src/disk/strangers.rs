@@ -15,7 +15,7 @@ impl Disk {
     /// # Errors
     /// `Refused` when the file is another's; else the disk failed.
     pub fn refuse_strangers(&self, directory: &Directory, file: &Signature, path: &Path) -> Result<()> {
-        if !rustix::process::geteuid().is_root() {
+        if !super::is_root() {
             return Ok(());
         }
         match objection(&directory.signature()?, file) {
@@ -25,15 +25,48 @@ impl Disk {
     }
 }
 
+const OTHERS_WRITE: u32 = 0o002;
+
 /// A file that root owns is taken for one that root put there, unless it has other names.
 fn objection(folder: &Signature, file: &Signature) -> Option<&'static str> {
-    const OTHERS_WRITE: u32 = 0o002;
     let is_owner_s = file.owner == folder.owner;
     if folder.owner != 0 && !is_owner_s && (file.owner != 0 || file.links > 1) {
         return Some("the folder's owner does not own it, and could have linked it in");
     }
     let is_open_to_all = folder.mode & OTHERS_WRITE != 0;
     (is_open_to_all && file.links > 1).then_some("anybody may link files into its folder, and it has another name")
+}
+
+/// Who has led root along, by links.
+#[derive(Debug)]
+pub(super) struct Led {
+    is_root: bool,
+    by: Vec<u32>,
+}
+
+impl Led {
+    pub(super) fn new(is_root: bool) -> Self {
+        Self { is_root, by: Vec::new() }
+    }
+
+    /// A link was taken. Those that only root can have put there are root's own.
+    pub(super) fn by(&mut self, folder: &Signature, link: &Signature) {
+        let only_root_puts = folder.owner == 0 && folder.mode & OTHERS_WRITE == 0;
+        let is_root_s = link.owner == 0 && link.links == 1;
+        if self.is_root && !only_root_puts && !is_root_s {
+            self.by.push(if folder.owner == 0 { link.owner } else { folder.owner });
+        }
+    }
+
+    /// Has any stranger?
+    pub(super) fn is_by_strangers(&self) -> bool {
+        !self.by.is_empty()
+    }
+
+    /// May it end here? Only with what all of them own.
+    pub(super) fn may_reach(&self, end: &Signature) -> bool {
+        self.by.iter().all(|stranger| *stranger != 0 && *stranger == end.owner)
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::folder::{Folder, Manner};
 use super::mount::lock;
-use super::resolve::is_absence;
 use super::sweeper::Sweeper;
 use crate::disk::directory::Directory;
+use crate::disk::follow::is_absence;
 use crate::disk::signature::Signature;
 use crate::error::Error;
 use crate::verdict::Reason;

@@ -1,13 +1,17 @@
 //! Looking at the documents of one folder: what is new is said, and remembered.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::folder::{Entry, Folder, Manner, Seen, Step, judge};
+use super::mount::{Mount, Shared, lock};
 use super::sweeper::Sweeper;
 use super::{Observation, Sight};
 use crate::config::OnMissing;
 use crate::disk::directory::Directory;
+use crate::disk::follow::Resolved;
+use crate::disk::signature::Signature;
 use crate::document::DocumentId;
 use crate::verdict::Reason;
 
@@ -20,10 +24,16 @@ impl Sweeper {
         indexes: Option<&[usize]>,
         manner: Manner,
     ) {
-        let disk = self.shared.disk.clone();
+        let (disk, shared, mount) = (self.shared.disk.clone(), self.shared.clone(), self.mount.clone());
+        let territory = self.territory.clone();
         let has_failed = Cell::new(false);
+        let refused = |entry: &Entry, found: &Signature| {
+            let was_followed = territory.is_literal(entry.root) && !matches!(entry.seen, Seen::Present(_));
+            let path = || folder.path.join(Path::new(&*entry.name));
+            (found.is_link() && was_followed).then(|| refused_link(&shared, &mount, &path())).flatten()
+        };
         self.pass(folder, Some(directory), indexes, manner, |entry| match disk.look(directory, &entry.name) {
-            Ok(Some(signature)) => Sight::Present(signature),
+            Ok(Some(signature)) => refused(entry, &signature).unwrap_or(Sight::Present(signature)),
             Ok(None) => Sight::Missing,
             Err(error) => {
                 has_failed.set(true);
@@ -122,6 +132,16 @@ impl Sweeper {
             sight,
         };
         self.shared.observe(&self.mount.pulse, observation)
+    }
+}
+
+/// Is it a link that is not to be followed, at a path whose links have all been?
+fn refused_link(shared: &Shared, mount: &Mount, path: &Path) -> Option<Sight> {
+    let mounts = shared.mounts();
+    let may_touch = |path: &Path| lock(&mount.devices).contains(&mounts.of(path).device);
+    match shared.disk.follow(path, may_touch) {
+        Resolved::Unknown(_, error) => Some(Sight::Unreadable(Reason::of(&error), error.to_string())),
+        _ => None,
     }
 }
 

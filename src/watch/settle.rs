@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Seen;
 use super::mount::lock;
-use super::resolve::{Resolved, complaint, next_reach, resolve};
+use super::resolve::{complaint, next_reach};
 use super::sweeper::Sweeper;
 use super::territory::{Reach, RootIndex};
+use crate::disk::follow::Resolved;
 
 impl Sweeper {
     /// Finds out where roots lead now: those that the sweep looks at, or that came to us, or that were never resolved.
@@ -53,7 +54,7 @@ impl Sweeper {
             let device = mounts.of(path).device;
             self.owns(device) || on_its_way.contains(&device) || trail.contains(&device)
         };
-        let resolved = resolve(&self.shared.disk, root.start(), may_touch);
+        let resolved = self.shared.disk.follow(root.start(), may_touch);
         if let Resolved::Elsewhere(path) = &resolved {
             let device = mounts.of(path).device;
             trail.push(device);

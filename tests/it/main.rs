@@ -20,5 +20,6 @@ mod restarting;
 mod retention;
 mod scrape;
 mod starting;
+mod strangers;
 mod suspicion;
 mod writers;

@@ -3,6 +3,7 @@
 mod files;
 mod keys;
 mod load;
+mod lock_kind;
 mod matching;
 mod overrides;
 mod problem;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use globset::GlobSet;
 
 pub use load::{Loaded, load};
+pub use lock_kind::LockKind;
 pub use matching::{EXTENSIONS, Match, NEVER_ENTERED};
 pub use overrides::{COMMAND_LINE, Options};
 pub use problem::{LoadError, Origin, Problem, Sourced};
@@ -175,6 +177,10 @@ pub struct Rules {
     pub max_repairs: u32,
     /// The span of `max_repairs`.
     pub max_repairs_within: Duration,
+    /// How the programs that write these files keep out of each other's way.
+    pub lock: LockKind,
+    /// How long a write waits for that lock.
+    pub lock_timeout: Duration,
     /// One series a file in the metrics.
     pub per_file_metrics: bool,
     /// Of one file, versions at least this far apart.
@@ -283,6 +289,8 @@ impl Default for Rules {
             on_missing: None,
             max_repairs: 3,
             max_repairs_within: Duration::from_secs(600),
+            lock: LockKind::Auto,
+            lock_timeout: Duration::from_secs(10),
             per_file_metrics: false,
             min_interval: Duration::from_secs(1),
             keep_last: 30,

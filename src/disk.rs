@@ -9,6 +9,7 @@ pub mod directory;
 pub mod follow;
 mod guise;
 pub mod lease;
+pub mod locks;
 mod log_file;
 pub mod mounts;
 mod names;

@@ -16,7 +16,8 @@
 //! next state and an action.
 //!
 //! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
-//! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out) and [`repair`].
+//! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out), [`repair`], and
+//! [`mod@write`], the safe write of programs that cooperate.
 //!
 //! *Stages*, one task each: [`event`] is what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
 //! sweep into observations; [`recover`] owns every document's state; [`record`] tells; [`expose`] answers.
@@ -38,6 +39,7 @@ pub mod backup;
 pub mod quarantine;
 pub mod swap;
 pub mod repair;
+pub mod write;
 #[cfg(feature = "daemon")]
 pub mod event;
 #[cfg(feature = "daemon")]

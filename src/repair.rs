@@ -15,7 +15,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::backup::Backups;
+use crate::backup::{Backups, Folder};
+use crate::config::LockKind;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
@@ -46,6 +47,8 @@ pub struct Ground<'a> {
     pub limit_bytes: u64,
     /// May a suspicious newest version be passed over?
     pub passes_suspicious: bool,
+    /// The lock that its writers use; [`LockKind::None`] for somebody who holds it.
+    pub lock: LockKind,
 }
 
 /// The bytes that were believed to be damaged.
@@ -134,7 +137,7 @@ fn attempt(
         return Ok(held(Reason::Editing, "an editor has it open: its swap file lies beside"));
     }
     // Kept to the end: whoever cooperates waits for us as we for them.
-    let _sidecar = match lock::try_existing(ground.disk, ground.directory, ground.document)? {
+    let _sidecar = match lock::try_existing(ground.disk, ground.directory, ground.document, ground.lock)? {
         Sidecar::Taken => return Ok(held(Reason::Editing, "a program holds its lock")),
         sidecar => sidecar,
     };
@@ -158,15 +161,32 @@ fn attempt(
     in_place::put_back(ground, judged, file, &folder, &choice, &obstacle)
 }
 
+/// Writes a version into the judged file itself. The caller holds the lock of the versions' folder.
+///
+/// # Errors
+/// The disk is full or failed: the redo record is there if anything was written.
+pub(crate) fn rewrite(
+    ground: &Ground,
+    judged: &Judged,
+    file: File,
+    folder: &Folder,
+    version: &Stored,
+    bytes: &[u8],
+    obstacle: &Obstacle,
+) -> Result<Outcome> {
+    let choice = choice::Choice { version: version.clone(), bytes: bytes.to_vec() };
+    in_place::put_back(ground, judged, file, folder, &choice, obstacle)
+}
+
 /// Why a swap is impossible here, or wrong: the file must be rewritten in place.
-struct Obstacle {
+pub(crate) struct Obstacle {
     /// Why the document is held if that cannot be either.
     reason: Reason,
     why: String,
 }
 
 /// What can be seen beforehand to stand in the way of a swap.
-fn obstacle(ground: &Ground, found: &Signature) -> Option<Obstacle> {
+pub(crate) fn obstacle(ground: &Ground, found: &Signature) -> Option<Obstacle> {
     let linked = |why: String| Some(Obstacle { reason: Reason::Linked, why });
     if found.is_mount_root {
         return linked("it is a mount point of its own".to_owned());
@@ -183,7 +203,7 @@ fn obstacle(ground: &Ground, found: &Signature) -> Option<Obstacle> {
 impl Obstacle {
     /// What a failed attempt says: a folder that must not be written, a mount point, attributes that cannot be reproduced.
     /// Anything else is a failure, and handed back.
-    fn of(error: Error) -> Result<Self> {
+    pub(crate) fn of(error: Error) -> Result<Self> {
         let reason = match (error.cause(), error.io_kind()) {
             (Cause::Refused(_), _) => Reason::Attributes,
             (_, Some(ErrorKind::PermissionDenied | ErrorKind::ResourceBusy)) => Reason::Linked,

@@ -46,6 +46,63 @@ const FAILURE_LIMIT: usize = 3;
 /// What the end of a staged file's name says as long as the file is not complete.
 const INCOMPLETE: &str = ".part";
 
+/// A file beside the document that is not complete yet.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    stem: String,
+    incomplete: OsString,
+    /// The file, open for writing.
+    pub(crate) file: File,
+}
+
+/// Makes the file that is to be staged: of the owner that it will have, or of whoever makes it where nobody says.
+///
+/// # Errors
+/// The folder cannot be written, or the disk is full.
+pub(crate) fn begin(disk: &Disk, directory: &Directory, document: &DocumentId, owner: Option<u32>) -> Result<Begun> {
+    let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
+    let incomplete = OsString::from(format!("{stem}{INCOMPLETE}"));
+    let file = match owner {
+        Some(owner) => disk.create_for(directory, &incomplete, 0o600, owner)?,
+        None => disk.create(directory, &incomplete, 0o666)?,
+    };
+    Ok(Begun { stem, incomplete, file })
+}
+
+impl Begun {
+    /// Fills it, durably and read back, gives it these attributes, and the name that ends with the version's number.
+    ///
+    /// # Errors
+    /// As [`stage`]. Nothing is left behind.
+    pub(crate) fn complete(
+        self,
+        disk: &Disk,
+        directory: &Directory,
+        version: Version,
+        bytes: &[u8],
+        attributes: &Attributes,
+    ) -> Result<Staged> {
+        let Self { stem, incomplete, file } = &self;
+        let name = OsString::from(format!("{stem}-{version}"));
+        let filled = fill(disk, directory, incomplete, file, bytes, attributes)
+            .and_then(|()| disk.rename(directory, incomplete, &name))
+            .and_then(|()| disk.signature(file, &directory.path().join(&name)));
+        match filled {
+            Ok(signature) => Ok(Staged { name, signature }),
+            Err(error) => {
+                self.discard(disk, directory);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes it.
+    pub(crate) fn discard(&self, disk: &Disk, directory: &Directory) {
+        // It is ours and was never at the document's name; the first error is the one worth telling.
+        let _ = disk.unlink(directory, &self.incomplete);
+    }
+}
+
 /// Stages a version's bytes beside the document with these attributes, durable and read back. Only what is complete gets the
 /// name that ends with the version's number.
 ///
@@ -59,21 +116,7 @@ pub fn stage(
     bytes: &[u8],
     attributes: &Attributes,
 ) -> Result<Staged> {
-    let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
-    let (incomplete, name) =
-        (OsString::from(format!("{stem}{INCOMPLETE}")), OsString::from(format!("{stem}-{version}")));
-    let file = disk.create_for(directory, &incomplete, 0o600, attributes.owner)?;
-    let filled = fill(disk, directory, &incomplete, &file, bytes, attributes)
-        .and_then(|()| disk.rename(directory, &incomplete, &name))
-        .and_then(|()| disk.signature(&file, &directory.path().join(&name)));
-    match filled {
-        Ok(signature) => Ok(Staged { name, signature }),
-        Err(error) => {
-            // It is ours and was never at the document's name; the first error is the one worth telling.
-            let _ = disk.unlink(directory, &incomplete);
-            Err(error)
-        }
-    }
+    begin(disk, directory, document, Some(attributes.owner))?.complete(disk, directory, version, bytes, attributes)
 }
 
 /// Was this file still being staged by a process that died? Then it never stood at a document's name.

@@ -36,7 +36,7 @@ use text::Text;
 
 pub use dialect::dialect_of_name;
 pub use findings::findings;
-pub use plausibility::weigh;
+pub use plausibility::{unmet, weigh};
 
 /// Who reads the document, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -78,6 +78,14 @@ impl Folder {
         self.disk.lock_directory(&self.directory, LOCK_LIMIT)
     }
 
+    /// Waits for the folder's lock, but no longer than this.
+    ///
+    /// # Errors
+    /// `Locked` after `limit`.
+    pub fn lock_within(&self, limit: Duration) -> Result<()> {
+        self.disk.lock_directory(&self.directory, limit)
+    }
+
     /// All versions, newest first. A damaged record costs the marks of its versions, not the versions.
     ///
     /// # Errors

@@ -163,6 +163,17 @@ impl Folder {
         Ok(Stored { version: name.version, taken: rounded(name.taken), digest, bytes, mark, dialect })
     }
 
+    /// Removes a version whose bytes came to stand nowhere, and that nobody was told of. The caller holds the lock.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn retract(&self, version: Version) -> Result<()> {
+        match self.names()?.into_iter().find(|(_, found)| found.version == version) {
+            Some((name, _)) => self.disk.unlink(&self.directory, &name),
+            None => Ok(()),
+        }
+    }
+
     /// Gives a version that was named, but may not be durable, its temporary name back.
     pub(super) fn withdraw(&self, version: Version, staged: &OsStr) -> Result<()> {
         match self.names()?.into_iter().find(|(_, found)| found.version == version) {

@@ -64,6 +64,7 @@ impl Hand {
             judge: &|bytes| self.judge(bytes),
             limit_bytes: self.rules.max_size,
             passes_suspicious: self.rules.on_suspicious == OnSuspicious::Restore,
+            lock: self.rules.lock,
         })
     }
 

@@ -14,8 +14,8 @@ use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
 use super::{
-    Compress, Expectations, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Scrub, Settings, Share, Storage,
-    Target, Watch, WatchName,
+    Compress, Expectations, LockKind, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Scrub, Settings, Share,
+    Storage, Target, Watch, WatchName,
 };
 use crate::document::Dialect;
 
@@ -156,6 +156,8 @@ pub(super) fn rules(entries: &Entries) -> Rules {
         },
         max_repairs: entries.count("max_repairs").unwrap_or(built_in.max_repairs),
         max_repairs_within: entries.span("max_repairs_within").unwrap_or(built_in.max_repairs_within),
+        lock: entries.word("lock").and_then(LockKind::from_label).unwrap_or(built_in.lock),
+        lock_timeout: entries.span("lock_timeout").unwrap_or(built_in.lock_timeout),
         per_file_metrics: entries.flag("per_file_metrics").unwrap_or(built_in.per_file_metrics),
         min_interval: entries.span("backup.min_interval").unwrap_or(built_in.min_interval),
         keep_last: entries.count("backup.keep_last").unwrap_or(built_in.keep_last),

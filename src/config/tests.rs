@@ -105,7 +105,7 @@ fn what_the_table_of_keys_says_by_default_are_the_built_in_rules() {
 #[test]
 fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_defaults() {
     let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"ignore\"\n\
-        max_repairs = 7\nmax_repairs_within = \"1h\"\nper_file_metrics = true\non_suspicious = \"restore\"\nshrink_limit = 0\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
+        max_repairs = 7\nmax_repairs_within = \"1h\"\nlock = \"posix\"\nlock_timeout = \"7s\"\nper_file_metrics = true\non_suspicious = \"restore\"\nshrink_limit = 0\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
         keep_within = \"2d\"\nmax_bytes = \"2MiB\"\ncompress = \"always\"\n";
     let written = Rules {
         mode: Mode::Observe,
@@ -115,6 +115,8 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         on_missing: Some(OnMissing::Ignore),
         max_repairs: 7,
         max_repairs_within: Duration::from_secs(3600),
+        lock: LockKind::Posix,
+        lock_timeout: Duration::from_secs(7),
         per_file_metrics: true,
         min_interval: Duration::from_secs(60),
         keep_last: 5,

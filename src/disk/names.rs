@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 impl Disk {
     /// A step that changes the names in a folder: as root in somebody else's, with that one's rights.
-    fn change_names<T>(
+    pub(super) fn change_names<T>(
         &self,
         directory: &Directory,
         step: Step,

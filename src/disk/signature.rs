@@ -119,13 +119,28 @@ impl Signature {
         self.changed_ns.saturating_sub(other.changed_ns) > ONE_STEP_NS
     }
 
+    /// How long ago it was dated (`mtime`, which any program that may write it can set).
+    #[must_use]
+    pub fn dated_age(&self) -> Duration {
+        elapsed_since_ns(self.modified_ns)
+    }
+
+    /// Is it dated as the other is?
+    #[must_use]
+    pub fn is_dated_as(&self, other: &Self) -> bool {
+        self.modified_ns == other.modified_ns
+    }
+
     /// How long ago the kernel saw the file change (`ctime`, which no program can forge).
     #[must_use]
     pub fn age(&self) -> Duration {
-        let seconds = self.changed_ns.div_euclid(1_000_000_000);
-        let rest = u32::try_from(self.changed_ns.rem_euclid(1_000_000_000)).unwrap_or(0);
-        clock::elapsed_since(seconds, rest)
+        elapsed_since_ns(self.changed_ns)
     }
+}
+
+fn elapsed_since_ns(nanoseconds: i64) -> Duration {
+    let rest = u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).unwrap_or(0);
+    clock::elapsed_since(nanoseconds.div_euclid(1_000_000_000), rest)
 }
 
 fn wanted() -> StatxFlags {

@@ -171,6 +171,7 @@ pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Groun
         judge: &|bytes| validate::judge(bytes, &reader),
         limit_bytes: task.watch.rules.max_size,
         passes_suspicious: task.watch.rules.on_suspicious == OnSuspicious::Restore,
+        lock: task.watch.rules.lock,
     })
 }
 

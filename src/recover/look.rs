@@ -174,7 +174,7 @@ impl Looked {
     /// Damage that somebody who cooperates is in the middle of is no accident.
     fn see_who_is_at_it(&mut self, tools: &Tools, task: &Task) {
         let Seen::Corrupt { digest, ref fault, .. } = self.seen else { return };
-        let lock = lock::try_existing(&tools.disk, &task.directory, &task.document);
+        let lock = lock::try_existing(&tools.disk, &task.directory, &task.document, task.watch.rules.lock);
         let is_edited = || lock::is_in_an_editor(&tools.disk, &task.directory, &task.document);
         if matches!(lock, Ok(Sidecar::Taken)) || matches!(is_edited(), Ok(true)) {
             self.seen = Seen::Edited { digest, fault: fault.clone() };

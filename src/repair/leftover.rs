@@ -65,6 +65,12 @@ pub fn settle(ground: &Ground, name: &OsStr, put_aside: Option<Digest>) -> Resul
 /// # Errors
 /// As [`settle`].
 pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, grace: Duration) -> Result<Disposal> {
+    // Kept to the end: whoever cooperates waits for us as we for them, and what lies there may be what they are about to
+    // put in.
+    let _sidecar = match lock::try_existing(ground.disk, ground.directory, ground.document, ground.lock)? {
+        Sidecar::Taken => return Ok(Disposal::Waiting),
+        sidecar => sidecar,
+    };
     let file = match ground.disk.open(ground.directory, name)? {
         Opened::File(_, found) if found.links == 2 && is_the_document(ground, &found)? => {
             // We died after it was linked in, and before its first name was removed.
@@ -161,11 +167,6 @@ fn is_undisturbed(lease: Option<&Lease>) -> bool {
 /// nothing newer is replaced.
 fn swap_in(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Digest>) -> Result<Disposal> {
     let &Ground { disk, directory, document, .. } = ground;
-    // Kept to the end: whoever cooperates waits for us as we for them.
-    let _sidecar = match lock::try_existing(disk, directory, document)? {
-        Sidecar::Taken => return Ok(Disposal::Waiting),
-        sidecar => sidecar,
-    };
     let present = match read::look(disk, directory, document, ground.limit_bytes, OpenWriter::Wait)? {
         Look::Read(present) => present,
         Look::Busy | Look::Changed => return Ok(Disposal::Waiting),

@@ -35,6 +35,15 @@ pub fn weigh(now: Content, last_good: Option<Content>, expectations: &Expectatio
     Some(Fault { kind, place: place(now.bytes, offset), cause })
 }
 
+/// What the operator demands of a version, and it does not meet, whoever writes it; `None`: it does. What only looks odd
+/// (much is gone, a placeholder stands there) is no matter here: somebody who asks us to write means it.
+#[must_use]
+pub fn unmet(now: Content, last_good: Option<Content>, expectations: &Expectations) -> Option<Fault> {
+    let demanded = |last_good| pinned(now, last_good, expectations).or_else(|| backwards(now, last_good, expectations));
+    let (kind, offset, cause) = last_good.and_then(demanded).or_else(|| required(now, expectations))?;
+    Some(Fault { kind, place: place(now.bytes, offset), cause })
+}
+
 /// The kind, where it shows, and why.
 type Found = (Kind, usize, String);
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jsonwarden::backup::{Backups, New, Taken};
+use jsonwarden::config::LockKind;
 use jsonwarden::disk::Disk;
 use jsonwarden::disk::directory::Directory;
 use jsonwarden::disk::lease::{self, Request};
@@ -174,6 +175,7 @@ impl Hands {
             judge: &judge,
             limit_bytes: 64 << 20,
             passes_suspicious: false,
+            lock: LockKind::Auto,
         }
     }
 

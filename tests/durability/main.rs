@@ -15,3 +15,4 @@ mod reading;
 mod repairing;
 mod strangers;
 mod swapping;
+mod writing;

@@ -1,0 +1,240 @@
+//! The cooperative safe write (protocol A): lock, look, keep what is there, store what is new, stage, exchange, look again.
+//! Old or new bytes stand at the name at every moment, and what was acknowledged is durable, twice.
+//!
+//! [`Writer::replace`] puts whole new bytes in the place of the old ones. [`Writer::update`] makes the new from the old
+//! under the lock, so that no two programs that do so lose one another's change.
+
+mod attempt;
+mod exchange;
+mod keeping;
+mod place;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub use place::{own_state_dir, resolved};
+
+use crate::backup::Backups;
+use crate::config::{LockKind, Rules};
+use crate::disk::Disk;
+use crate::disk::directory::Directory;
+use crate::document::{Dialect, Digest, DocumentId, Version};
+use crate::error::{Cause, Error, Result};
+use crate::lock::{self, Lock};
+use crate::quarantine::Quarantine;
+use crate::repair::{self, Ground};
+use crate::validate::{self, Reader};
+use crate::verdict::{Fault, Verdict};
+
+/// A document, and all that a safe write of it needs. It may be shared between threads.
+#[derive(Debug)]
+pub struct Writer {
+    disk: Disk,
+    directory: Directory,
+    document: DocumentId,
+    backups: Backups,
+    quarantine: Quarantine,
+    rules: Rules,
+}
+
+/// What stands at the name, as an update sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present<'a> {
+    /// The bytes: they read in the document's dialect.
+    pub bytes: &'a [u8],
+    /// The dialect that they were read in.
+    pub dialect: Dialect,
+    /// The number that they are stored under.
+    pub version: Version,
+}
+
+/// A write that was done: it is durable, and stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The number that the bytes are stored under, which now stand at the name.
+    pub version: Version,
+    /// Their digest.
+    pub digest: Digest,
+    /// Were there other bytes before? Else nothing was written.
+    pub is_changed: bool,
+}
+
+/// What to do where the present bytes are damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damaged {
+    /// Keep them in quarantine, and put the new ones in their place: these were not made from them.
+    Replace,
+    /// Wait until the damage has settled, put the last good version back, and go on from there.
+    Repair,
+}
+
+/// Why a write was not done: nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The new bytes are damaged, or break the document's rules.
+    #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
+    Invalid(Fault),
+    /// The lock was not to be had, the disk is full, or something else failed or was refused.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl WriteError {
+    /// The exit status of a command that ends with this error.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Invalid(_) => 1,
+            Self::Failed(error) => error.exit_status(),
+        }
+    }
+}
+
+impl Writer {
+    /// A writer of the file at `path`, links followed; it need not be there yet, but its folder must. What is kept of it is
+    /// kept in the state directory `state`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The path leads nowhere, or the state directory cannot be made or opened.
+    pub fn open(disk: &Disk, path: &Path, state: &Path, rules: Rules) -> Result<Self> {
+        let document = resolved(disk, path)?;
+        let directory = disk.open_directory(document.directory())?;
+        let state = disk.make_directory_at(state)?;
+        let quarantine = Quarantine::new(disk.clone(), state.duplicate()?);
+        let backups = Backups::new(disk.clone(), state);
+        Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules })
+    }
+
+    /// The same, but no more than this is kept of damaged bytes, all documents together.
+    #[must_use]
+    pub fn quarantining_at_most(self, max_bytes: u64) -> Self {
+        Self { quarantine: self.quarantine.limited_to(max_bytes), ..self }
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &DocumentId {
+        &self.document
+    }
+
+    /// The rules that it is written by.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Puts these bytes in the place of whatever stands there.
+    ///
+    /// # Errors
+    /// They are invalid, the lock was not to be had in time, or something failed: nothing was changed.
+    pub fn replace(&self, bytes: &[u8]) -> std::result::Result<Written, WriteError> {
+        // Before anything is locked or made: who sends nonsense keeps nobody waiting.
+        self.refuse_invalid(bytes)?;
+        self.update(Damaged::Replace, |_| Ok(bytes.to_vec()))
+    }
+
+    /// Makes new bytes from the present ones, under the lock. `edit` gets `None` where nothing stands yet, or nothing that
+    /// reads. It may be asked more than once: when a program that does not lock wrote meanwhile.
+    ///
+    /// # Errors
+    /// What `edit` says; or the new bytes are invalid, the lock was not to be had in time, or something failed. Nothing was
+    /// changed.
+    pub fn update<E: From<WriteError>>(
+        &self,
+        damaged: Damaged,
+        edit: impl FnMut(Option<Present>) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Written, E> {
+        let deadline = Instant::now() + self.rules.lock_timeout;
+        let lock = self.lock(deadline).map_err(WriteError::from)?;
+        self.update_locked(&lock, deadline, damaged, edit)
+    }
+
+    /// As [`Writer::update`], for somebody who has the lock.
+    pub(crate) fn update_locked<E: From<WriteError>>(
+        &self,
+        lock: &Lock,
+        deadline: Instant,
+        damaged: Damaged,
+        mut edit: impl FnMut(Option<Present>) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Written, E> {
+        let mut refused = None;
+        let mut edit = |present: Option<Present>| edit(present).map_err(|error| refused = Some(error)).ok();
+        let written = self.write(lock, deadline, damaged, &mut edit);
+        match (refused, written) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(Some(written))) => Ok(written),
+            (None, Ok(None)) => Err(WriteError::from(self.refused("its update was called off")).into()),
+        }
+    }
+
+    /// Waits for the document's lock.
+    pub(crate) fn lock(&self, deadline: Instant) -> Result<Lock> {
+        lock::acquire(&self.disk, &self.directory, &self.document, self.rules.lock, deadline)
+    }
+
+    /// Is this fit to stand in the document?
+    ///
+    /// # Errors
+    /// `Invalid` when it is not; or the versions cannot be read.
+    pub fn refuse_invalid(&self, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
+        let folder = self.backups.find(&self.document)?;
+        self.fit(folder.as_ref(), bytes)
+    }
+
+    fn ground<'a>(&'a self, judge: &'a dyn Fn(&[u8]) -> Verdict) -> Ground<'a> {
+        Ground {
+            disk: &self.disk,
+            directory: &self.directory,
+            document: &self.document,
+            backups: &self.backups,
+            quarantine: &self.quarantine,
+            judge,
+            limit_bytes: self.rules.max_size,
+            passes_suspicious: false,
+            lock: LockKind::None,
+        }
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::new("writing", self.document.path(), Cause::Refused(why.to_owned()))
+    }
+
+    fn reader(&self, enrolled: Option<Dialect>) -> Reader {
+        let named = validate::dialect_of_name(self.document.name());
+        Reader { dialect: self.rules.dialect, enrolled, named, literal: true }
+    }
+
+    /// Ends with what writers that died left beside the document a while ago. What cannot be ended with now stays.
+    pub fn tidy(&self) {
+        let prefix = self.document.staged_prefix();
+        let mut names = Vec::new();
+        let listed = self.disk.list(&self.directory, |entry| {
+            if entry.name.as_encoded_bytes().starts_with(prefix.as_bytes()) && !entry.is_directory {
+                names.push(entry.name);
+            }
+            true
+        });
+        let is_old = |name: &std::ffi::OsString| {
+            let found = self.disk.look(&self.directory, name).ok().flatten();
+            found.is_some_and(|found| found.age() >= repair::GRACE)
+        };
+        if listed.is_err() || !names.iter().any(is_old) {
+            return;
+        }
+        let enrolled = self.backups.find(&self.document).ok().flatten();
+        let enrolled = enrolled.and_then(|folder| self.last_good(&folder).ok().flatten()).map(|stored| stored.dialect);
+        let reader = self.reader(enrolled);
+        let judge = |bytes: &[u8]| validate::judge(bytes, &reader);
+        let ground = Ground { lock: self.rules.lock, ..self.ground(&judge) };
+        for name in names.iter().filter(|name| is_old(name)) {
+            let _ = repair::settle(&ground, name, None);
+        }
+    }
+}
+
+/// How long is left until then.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}

@@ -1,0 +1,223 @@
+//! One write, tried again for as long as programs that do not lock come in between (protocol A, steps 2 to 9).
+
+use std::time::{Duration, Instant};
+
+use super::exchange::Put;
+use super::keeping::Standing;
+use super::{Damaged, Present, WriteError, Writer, Written, left};
+use crate::backup::{Folder, Keep};
+use crate::disk::attributes::Attributes;
+use crate::document::Digest;
+use crate::error::{Cause, Error, Result};
+use crate::lock::Lock;
+use crate::read::{self, Look, OpenWriter, Reading};
+use crate::repair::{self, Judged, Outcome, Redone};
+use crate::swap;
+use crate::validate;
+use crate::verdict::{Certainty, Fault, Verdict};
+
+/// What makes the new bytes; `None`: it does not want to.
+pub(super) type Edit<'a> = dyn FnMut(Option<Present>) -> Option<Vec<u8>> + 'a;
+
+/// So often another program may write between our look and our exchange.
+const ATTEMPTS: usize = 32;
+
+/// How long to wait before looking again at a file that somebody is writing.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What to say when they do.
+const KEPT_BUSY: &str = "other programs, which do not take its lock, keep writing it";
+
+/// Where no lease proves that nobody was writing, a second read at least this much later has to be equal (protocol B, 4).
+const PAIR_SPAN: Duration = Duration::from_secs(1);
+
+/// Every so many versions those are removed that need not be kept.
+const PRUNE_EVERY: u64 = 16;
+
+/// What one attempt came to.
+enum Ended {
+    Written(Written),
+    /// The update does not want to be written.
+    CalledOff,
+    /// Somebody else wrote meanwhile.
+    Again,
+    /// Somebody is at it, and may be for long.
+    Busy(&'static str),
+}
+
+/// What stands at the name.
+enum Found {
+    Nothing,
+    Bytes(Reading),
+    /// Nothing that can be told from a writer's half.
+    Unsure(&'static str),
+}
+
+impl Writer {
+    pub(super) fn write(
+        &self,
+        lock: &Lock,
+        deadline: Instant,
+        damaged: Damaged,
+        edit: &mut Edit,
+    ) -> std::result::Result<Option<Written>, WriteError> {
+        self.finish_interrupted(deadline)?;
+        let mut attempts = 0;
+        while attempts < ATTEMPTS {
+            match self.attempt(lock, deadline, damaged, edit)? {
+                Ended::Written(written) => return Ok(Some(written)),
+                Ended::CalledOff => return Ok(None),
+                Ended::Again => attempts += 1,
+                Ended::Busy(why) if left(deadline).is_zero() => return Err(self.refused(why).into()),
+                Ended::Busy(_) => {}
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(self.refused(KEPT_BUSY).into())
+    }
+
+    fn attempt(
+        &self,
+        lock: &Lock,
+        deadline: Instant,
+        damaged: Damaged,
+        edit: &mut Edit,
+    ) -> std::result::Result<Ended, WriteError> {
+        let folder = self.backups.make(&self.document)?.compressing(self.rules.compress);
+        // Held from here to the end: nobody may take what we stage for the remains of a process that died.
+        folder.lock_within(left(deadline).max(PAIR_SPAN))?;
+        let present = match self.look(&folder)? {
+            Found::Bytes(present) => present,
+            Found::Nothing => return self.create(&folder, lock, edit),
+            Found::Unsure(why) => return Ok(Ended::Busy(why)),
+        };
+        let standing = match self.keep(&folder, &present)? {
+            Standing::Readable(stored) => Some(stored),
+            Standing::Damaged(fault) if damaged == Damaged::Repair => {
+                drop(folder);
+                return self.repair(&present, fault).map(|()| Ended::Again).map_err(WriteError::from);
+            }
+            Standing::Damaged(fault) => {
+                self.quarantine.keep(&self.document, fault.kind.label(), &present.bytes)?;
+                None
+            }
+        };
+        let seen = standing.as_ref().map(|stored| Present {
+            bytes: &present.bytes,
+            dialect: stored.dialect,
+            version: stored.version,
+        });
+        let Some(bytes) = edit(seen) else { return Ok(Ended::CalledOff) };
+        let dialect = self.fit(Some(&folder), &bytes)?;
+        if let Some(stored) = standing.filter(|_| Digest::of(&bytes) == present.digest) {
+            let written = Written { version: stored.version, digest: stored.digest, is_changed: false };
+            return Ok(Ended::Written(written));
+        }
+        self.refuse_lost(lock)?;
+        let put = self.put(&folder, present, &bytes, dialect, lock)?;
+        Ok(self.ended(&folder, &put))
+    }
+
+    fn ended(&self, folder: &Folder, put: &Put) -> Ended {
+        let Put::Done(stored) = put else { return Ended::Again };
+        if stored.version.0.is_multiple_of(PRUNE_EVERY) {
+            // Only after a write that succeeded; what cannot be removed now goes next time.
+            let _ = folder.prune(Keep::of(&self.rules));
+        }
+        Ended::Written(Written { version: stored.version, digest: stored.digest, is_changed: true })
+    }
+
+    /// Puts the first bytes where nothing stands.
+    fn create(&self, folder: &Folder, lock: &Lock, edit: &mut Edit) -> std::result::Result<Ended, WriteError> {
+        let Some(bytes) = edit(None) else { return Ok(Ended::CalledOff) };
+        let dialect = self.fit(Some(folder), &bytes)?;
+        self.refuse_lost(lock)?;
+        let begun = swap::begin(&self.disk, &self.directory, &self.document, None)?;
+        let attributes: Result<Attributes> = self.disk.attributes(&begun.file, self.document.path());
+        let taken = attributes.and_then(|attributes| {
+            self.store(folder, &bytes, dialect, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
+        });
+        let (stored, is_new, attributes) = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                begun.discard(&self.disk, &self.directory);
+                return Err(error.into());
+            }
+        };
+        let put = self.put_new(begun, stored.clone(), &bytes, &attributes);
+        if is_new && !matches!(put, Ok(Put::Done(_))) {
+            folder.retract(stored.version)?;
+        }
+        Ok(self.ended(folder, &put?))
+    }
+
+    /// The present bytes, if nobody is writing them.
+    fn look(&self, folder: &Folder) -> Result<Found> {
+        Ok(match self.look_once()? {
+            Look::Read(reading) if self.is_beyond_doubt(folder, &reading)? => Found::Bytes(reading),
+            Look::Missing => Found::Nothing,
+            Look::Other(found) => return Err(self.refused(&format!("it is a {}", found.file_type()))),
+            Look::TooLarge(_) => return Err(self.refused("it has more bytes than its max_size")),
+            Look::Read(_) | Look::Changed => Found::Unsure(KEPT_BUSY),
+            Look::Busy => Found::Unsure("a program has it open for writing"),
+        })
+    }
+
+    fn look_once(&self) -> Result<Look> {
+        read::look(&self.disk, &self.directory, &self.document, self.rules.max_size, OpenWriter::Wait)
+    }
+
+    /// Are these bytes no writer's half? Where no lease says so, they are a version, or they stay as they are.
+    fn is_beyond_doubt(&self, folder: &Folder, reading: &Reading) -> Result<bool> {
+        let is_newest = || Ok(folder.versions()?.first().is_some_and(|newest| newest.digest == reading.digest));
+        if reading.certainty == Certainty::Certified || is_newest()? {
+            return Ok(true);
+        }
+        std::thread::sleep(self.rules.settle.max(PAIR_SPAN));
+        Ok(matches!(self.look_once()?, Look::Read(again) if again.digest == reading.digest))
+    }
+
+    pub(super) fn refuse_lost(&self, lock: &Lock) -> Result<()> {
+        if lock.is_ours(&self.disk, &self.directory, &self.document)? {
+            return Ok(());
+        }
+        let why = "somebody took its lock away while it was ours".to_owned();
+        Err(Error::new("writing", self.document.path(), Cause::Locked(why)))
+    }
+
+    /// A rewrite in place that was interrupted comes first: what stands there meanwhile is a mix.
+    fn finish_interrupted(&self, deadline: Instant) -> Result<()> {
+        let Some(folder) = self.backups.find(&self.document)? else { return Ok(()) };
+        while folder.redo()?.is_some() {
+            let judge = |bytes: &[u8]| validate::judge(bytes, &self.reader(None));
+            if repair::finish_redo(&self.ground(&judge))? != Redone::Waiting {
+                return Ok(());
+            }
+            if left(deadline).is_zero() {
+                return Err(self.refused("a repair in place is not done, and a program has it open"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Puts the last good version back over damage, once it has stayed the same for as long as the rules want.
+    fn repair(&self, present: &Reading, fault: Fault) -> Result<()> {
+        std::thread::sleep(self.rules.settle);
+        match self.look_once()? {
+            Look::Read(again) if again.digest == present.digest => {}
+            _ => return Ok(()),
+        }
+        let folder = self.backups.find(&self.document)?;
+        let last_good = folder.map(|folder| self.last_good(&folder)).transpose()?.flatten();
+        let reader = self.reader(last_good.map(|stored| stored.dialect));
+        let judge = |bytes: &[u8]| -> Verdict { validate::judge(bytes, &reader) };
+        let judged = Judged { digest: present.digest, kind: fault.kind, is_paired: true };
+        let why = match repair::execute(&self.ground(&judge), &judged)?.outcome {
+            Outcome::Restored(_) | Outcome::Yielded | Outcome::Changed | Outcome::Busy => return Ok(()),
+            Outcome::Held(_, why) | Outcome::BeingRead(why) => why,
+            Outcome::NothingGood => "no version is left that may be put back".to_owned(),
+        };
+        Err(self.refused(&format!("it is damaged ({}: {}), and cannot be repaired: {why}", fault.kind, fault.cause)))
+    }
+}

@@ -1,0 +1,224 @@
+//! How the new bytes get to the name: staged and exchanged, or written in place where that is impossible (protocol A, steps
+//! 4 to 9).
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+
+use super::Writer;
+use crate::backup::Folder;
+use crate::disk::attributes::Attributes;
+use crate::disk::lease::{self, Lease, Request};
+use crate::disk::{File, Opened};
+use crate::document::{Dialect, Digest, Stored};
+use crate::error::{Cause, Error, Result};
+use crate::lock::Lock;
+use crate::read::{self, Contents, Reading};
+use crate::repair::{self, Obstacle, Outcome};
+use crate::swap::{self, Begun, Staged, Swapped};
+use crate::validate;
+use crate::verdict::Kind;
+
+/// What putting bytes at the name came to.
+pub(super) enum Put {
+    /// They stand there, durably.
+    Done(Stored),
+    /// Somebody else wrote meanwhile: theirs stand there.
+    Yielded,
+}
+
+impl Writer {
+    /// Puts new bytes in the place of the present ones, which are kept.
+    pub(super) fn put(
+        &self,
+        folder: &Folder,
+        present: Reading,
+        bytes: &[u8],
+        dialect: Dialect,
+        lock: &Lock,
+    ) -> Result<Put> {
+        let attributes = self.disk.attributes(&present.file, self.document.path())?;
+        let (stored, is_new) = self.store(folder, bytes, dialect, &attributes)?;
+        let put = self.put_stored(folder, present, bytes, &attributes, &stored, lock);
+        match put {
+            Ok((put, true)) => Ok(put),
+            Ok((put, false)) => {
+                self.take_back(folder, &stored, is_new)?;
+                Ok(put)
+            }
+            Err((error, has_stood)) => {
+                if !has_stood {
+                    // The first error is the one worth telling.
+                    let _ = self.take_back(folder, &stored, is_new);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A version that never stood at the name is nobody's.
+    fn take_back(&self, folder: &Folder, stored: &Stored, is_new: bool) -> Result<()> {
+        if is_new { folder.retract(stored.version) } else { Ok(()) }
+    }
+
+    /// Also says whether the new bytes may have stood at the name.
+    fn put_stored(
+        &self,
+        folder: &Folder,
+        present: Reading,
+        bytes: &[u8],
+        attributes: &Attributes,
+        stored: &Stored,
+        lock: &Lock,
+    ) -> std::result::Result<(Put, bool), (Error, bool)> {
+        let never = |error| (error, false);
+        let judge = |bytes: &[u8]| validate::judge(bytes, &self.reader(Some(stored.dialect)));
+        let ground = self.ground(&judge);
+        let obstacle = match repair::obstacle(&ground, &present.signature) {
+            Some(obstacle) => obstacle,
+            None => match swap::stage(&self.disk, &self.directory, &self.document, stored.version, bytes, attributes) {
+                Ok(staged) => return self.swap_in(folder, &present, &staged, stored, lock),
+                Err(error) => Obstacle::of(error).map_err(never)?,
+            },
+        };
+        self.rewrite(folder, present, bytes, stored, &obstacle)
+    }
+
+    fn rewrite(
+        &self,
+        folder: &Folder,
+        present: Reading,
+        bytes: &[u8],
+        stored: &Stored,
+        obstacle: &Obstacle,
+    ) -> std::result::Result<(Put, bool), (Error, bool)> {
+        let never = |error| (error, false);
+        let kept = self.quarantine.sparing(present.digest).map_err(never)?;
+        let judge = |bytes: &[u8]| validate::judge(bytes, &self.reader(Some(stored.dialect)));
+        let ground = repair::Ground { quarantine: &kept, ..self.ground(&judge) };
+        let judged = repair::Judged { digest: present.digest, kind: Kind::Tampered, is_paired: true };
+        let outcome = repair::rewrite(&ground, &judged, present.file, folder, stored, bytes, obstacle);
+        // An error may have come when something was written: the redo record then sees to the rest.
+        match outcome.map_err(|error| (error, true))? {
+            Outcome::Restored(_) => Ok((Put::Done(stored.clone()), true)),
+            Outcome::Held(_, why) | Outcome::BeingRead(why) => Err(never(self.refused(&why))),
+            Outcome::Busy => Err(never(self.refused("a program has it open for writing"))),
+            Outcome::Changed | Outcome::Yielded | Outcome::NothingGood => Ok((Put::Yielded, false)),
+        }
+    }
+
+    fn swap_in(
+        &self,
+        folder: &Folder,
+        present: &Reading,
+        staged: &Staged,
+        stored: &Stored,
+        lock: &Lock,
+    ) -> std::result::Result<(Put, bool), (Error, bool)> {
+        match self.last_look_and_swap(present, staged, lock) {
+            Ok(Some(Swapped::Yielded)) => {
+                self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;
+                self.put_away(folder, &staged.name, stored.digest);
+                Ok((Put::Yielded, true))
+            }
+            Ok(Some(Swapped::Done | Swapped::DoneInSteps)) => {
+                self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;
+                self.verify(staged, stored.digest).map_err(|error| (error, true))?;
+                self.put_away(folder, &staged.name, present.digest);
+                Ok((Put::Done(stored.clone()), true))
+            }
+            Ok(None) => {
+                self.disk.unlink(&self.directory, &staged.name).map_err(|error| (error, false))?;
+                Ok((Put::Yielded, false))
+            }
+            Err(error) => {
+                // Only if it was never renamed did it never stand at the name; else it stays, as a leftover.
+                let found = self.disk.look(&self.directory, &staged.name).ok().flatten();
+                let never_stood = found == Some(staged.signature);
+                if never_stood {
+                    let _ = self.disk.unlink(&self.directory, &staged.name);
+                }
+                Err((error, !never_stood))
+            }
+        }
+    }
+
+    /// `None`: the present bytes are not those that were looked at; nothing was exchanged.
+    fn last_look_and_swap(&self, present: &Reading, staged: &Staged, lock: &Lock) -> Result<Option<Swapped>> {
+        let lease = match lease::request(&present.file) {
+            Request::Busy => return Ok(None),
+            Request::Granted(lease) => Some(lease),
+            Request::Unavailable => None,
+        };
+        let is_there =
+            |found: crate::disk::signature::Signature| found.is_same_file(&present.signature) && found.links == 1;
+        let at_name = self.disk.look(&self.directory, self.document.name())?;
+        if !at_name.is_some_and(is_there) || !self.holds(&present.file, present.digest, lease.as_ref())? {
+            return Ok(None);
+        }
+        self.refuse_lost(lock)?;
+        let is_undisturbed = || match &lease {
+            Some(lease) => lease.is_unbroken(),
+            None => self.holds(&present.file, present.digest, None).unwrap_or(false),
+        };
+        swap::exchange(&self.disk, &self.directory, &self.document, staged, &present.signature, is_undisturbed)
+            .map(Some)
+    }
+
+    /// Does a file hold these bytes, and no writer comes to it meanwhile?
+    fn holds(&self, file: &File, digest: Digest, lease: Option<&Lease>) -> Result<bool> {
+        let goes_on = || lease.is_none_or(Lease::is_unbroken);
+        let contents = read::contents(&self.disk, &self.document, file, self.rules.max_size, goes_on)?;
+        Ok(contents.is_some_and(|Contents { bytes, is_steady, .. }| is_steady && Digest::of(&bytes) == digest))
+    }
+
+    /// Reads what stands at the name. Another file there is somebody's who came after us.
+    fn verify(&self, staged: &Staged, digest: Digest) -> Result<()> {
+        let Opened::File(file, found) = self.disk.open(&self.directory, self.document.name())? else { return Ok(()) };
+        let is_untouched = found.is_same_file(&staged.signature) && found.is_dated_as(&staged.signature);
+        if !is_untouched || self.holds(&file, digest, None)? {
+            return Ok(());
+        }
+        // It may have been written since, which dates it.
+        let now = self.disk.signature(&file, self.document.path())?;
+        if !now.is_dated_as(&staged.signature) {
+            return Ok(());
+        }
+        let why = Cause::Damaged("what was written reads back differently".to_owned());
+        Err(Error::new("reading back", self.document.path(), why))
+    }
+
+    /// Removes what came out of the exchange, if its bytes are known to be kept and nobody has it open; else it stays for
+    /// whoever settles leftovers.
+    fn put_away(&self, folder: &Folder, name: &OsStr, digest: Digest) {
+        let Ok(Opened::File(file, found)) = self.disk.open(&self.directory, name) else { return };
+        let Request::Granted(lease) = lease::request(&file) else { return };
+        let is_kept = || {
+            let is_version = folder.keeps(digest).unwrap_or(false);
+            is_version || self.quarantine.holds(&self.document, found.bytes, digest).unwrap_or(false)
+        };
+        let is_safe = found.links == 1
+            && matches!(self.holds(&file, digest, Some(&lease)), Ok(true))
+            && is_kept()
+            && lease.is_unbroken();
+        if is_safe {
+            let _ = self.disk.unlink(&self.directory, name);
+        }
+    }
+
+    /// Puts the first bytes at the name, where nothing stands.
+    pub(super) fn put_new(&self, begun: Begun, stored: Stored, bytes: &[u8], attributes: &Attributes) -> Result<Put> {
+        let staged = begun.complete(&self.disk, &self.directory, stored.version, bytes, attributes)?;
+        match self.disk.rename(&self.directory, &staged.name, self.document.name()) {
+            Ok(()) => {
+                self.disk.sync_directory(&self.directory)?;
+                self.verify(&staged, stored.digest)?;
+                Ok(Put::Done(stored))
+            }
+            Err(error) => {
+                // It never stood at the name.
+                let _ = self.disk.unlink(&self.directory, &staged.name);
+                if error.io_kind() == Some(ErrorKind::AlreadyExists) { Ok(Put::Yielded) } else { Err(error) }
+            }
+        }
+    }
+}

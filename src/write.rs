@@ -224,7 +224,8 @@ impl Writer {
             return;
         }
         let enrolled = self.backups.find(&self.document).ok().flatten();
-        let enrolled = enrolled.and_then(|folder| self.last_good(&folder).ok().flatten()).map(|stored| stored.dialect);
+        let enrolled =
+            enrolled.and_then(|folder| keeping::last_good(&folder).ok().flatten()).map(|stored| stored.dialect);
         let reader = self.reader(enrolled);
         let judge = |bytes: &[u8]| validate::judge(bytes, &reader);
         let ground = Ground { lock: self.rules.lock, ..self.ground(&judge) };

@@ -50,13 +50,13 @@ impl Disk {
         beside: Option<&Signature>,
     ) -> Result<Option<File>> {
         let mode = beside.map_or(PERMISSIONS, |beside| beside.mode & PERMISSIONS);
-        let made = match beside {
+        let created = match beside {
             Some(beside) => self.create_for(directory, name, mode, beside.owner),
             None => self.create(directory, name, mode),
         };
-        let file = match made {
+        let file = match created {
             Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => return Ok(None),
-            made => made?,
+            created => created?,
         };
         if let Some(beside) = beside {
             // As far as this user can: the lock is good all the same.

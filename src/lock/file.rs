@@ -2,6 +2,7 @@
 //! those who wait for it from those who come.
 
 use super::{Attempt, Held, Place};
+use crate::disk::signature::Signature;
 use crate::disk::{File, locks};
 use crate::error::Result;
 
@@ -38,7 +39,7 @@ impl Place<'_> {
         if let Some(file) = self.disk.open_lock_file(self.directory, self.name)? {
             return Ok(Some(file));
         }
-        let beside = self.disk.look(self.directory, self.document.name())?.filter(|found| found.is_regular());
+        let beside = self.disk.look(self.directory, self.document.name())?.filter(Signature::is_regular);
         self.disk.create_lock_file(self.directory, self.name, beside.as_ref())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::Put;
-use super::keeping::Standing;
+use super::keeping::{Standing, last_good};
 use super::{Damaged, Present, WriteError, Writer, Written, left};
 use crate::backup::{Folder, Keep};
 use crate::disk::attributes::Attributes;
@@ -95,7 +95,7 @@ impl Writer {
             Standing::Readable(stored) => Some(stored),
             Standing::Damaged(fault) if damaged == Damaged::Repair => {
                 drop(folder);
-                return self.repair(&present, fault).map(|()| Ended::Again).map_err(WriteError::from);
+                return self.repair(&present, &fault).map(|()| Ended::Again).map_err(WriteError::from);
             }
             Standing::Damaged(fault) => {
                 self.quarantine.keep(&self.document, fault.kind.label(), &present.bytes)?;
@@ -135,7 +135,7 @@ impl Writer {
         let begun = swap::begin(&self.disk, &self.directory, &self.document, None)?;
         let attributes: Result<Attributes> = self.disk.attributes(&begun.file, self.document.path());
         let taken = attributes.and_then(|attributes| {
-            self.store(folder, &bytes, dialect, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
+            Self::store(folder, &bytes, dialect, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
         });
         let (stored, is_new, attributes) = match taken {
             Ok(taken) => taken,
@@ -202,14 +202,14 @@ impl Writer {
     }
 
     /// Puts the last good version back over damage, once it has stayed the same for as long as the rules want.
-    fn repair(&self, present: &Reading, fault: Fault) -> Result<()> {
+    fn repair(&self, present: &Reading, fault: &Fault) -> Result<()> {
         std::thread::sleep(self.rules.settle);
         match self.look_once()? {
             Look::Read(again) if again.digest == present.digest => {}
             _ => return Ok(()),
         }
         let folder = self.backups.find(&self.document)?;
-        let last_good = folder.map(|folder| self.last_good(&folder)).transpose()?.flatten();
+        let last_good = folder.as_ref().map(last_good).transpose()?.flatten();
         let reader = self.reader(last_good.map(|stored| stored.dialect));
         let judge = |bytes: &[u8]| -> Verdict { validate::judge(bytes, &reader) };
         let judged = Judged { digest: present.digest, kind: fault.kind, is_paired: true };

@@ -37,27 +37,22 @@ impl Writer {
         lock: &Lock,
     ) -> Result<Put> {
         let attributes = self.disk.attributes(&present.file, self.document.path())?;
-        let (stored, is_new) = self.store(folder, bytes, dialect, &attributes)?;
+        let (stored, is_new) = Self::store(folder, bytes, dialect, &attributes)?;
         let put = self.put_stored(folder, present, bytes, &attributes, &stored, lock);
         match put {
             Ok((put, true)) => Ok(put),
             Ok((put, false)) => {
-                self.take_back(folder, &stored, is_new)?;
+                take_back(folder, &stored, is_new)?;
                 Ok(put)
             }
             Err((error, has_stood)) => {
                 if !has_stood {
                     // The first error is the one worth telling.
-                    let _ = self.take_back(folder, &stored, is_new);
+                    let _ = take_back(folder, &stored, is_new);
                 }
                 Err(error)
             }
         }
-    }
-
-    /// A version that never stood at the name is nobody's.
-    fn take_back(&self, folder: &Folder, stored: &Stored, is_new: bool) -> Result<()> {
-        if is_new { folder.retract(stored.version) } else { Ok(()) }
     }
 
     /// Also says whether the new bytes may have stood at the name.
@@ -221,4 +216,9 @@ impl Writer {
             }
         }
     }
+}
+
+/// A version that never stood at the name is nobody's.
+fn take_back(folder: &Folder, stored: &Stored, is_new: bool) -> Result<()> {
+    if is_new { folder.retract(stored.version) } else { Ok(()) }
 }

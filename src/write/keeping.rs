@@ -23,7 +23,7 @@ impl Writer {
     /// # Errors
     /// `Invalid` when they do not, or break the document's rules; or the versions cannot be read.
     pub(super) fn fit(&self, folder: Option<&Folder>, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
-        let last_good = folder.map(|folder| self.last_good(folder)).transpose()?.flatten();
+        let last_good = folder.map(last_good).transpose()?.flatten();
         let reader = self.reader(last_good.as_ref().map(|stored| stored.dialect));
         let dialect = match validate::judge(bytes, &reader) {
             Verdict::Valid { dialect, .. } => dialect,
@@ -41,10 +41,6 @@ impl Writer {
             Some(fault) => Err(WriteError::Invalid(fault)),
             None => Ok(dialect),
         }
-    }
-
-    pub(super) fn last_good(&self, folder: &Folder) -> Result<Option<Stored>> {
-        Ok(folder.versions()?.into_iter().find(|stored| stored.mark.is_last_good()))
     }
 
     /// Sees to it that the present bytes are stored, if they read: they are about to be replaced.
@@ -71,7 +67,6 @@ impl Writer {
     /// Stores the new bytes, durably, before they get to the name: damage that comes right after the write was acknowledged
     /// must find a copy. Says whether they had to be.
     pub(super) fn store(
-        &self,
         folder: &Folder,
         bytes: &[u8],
         dialect: Dialect,
@@ -88,4 +83,9 @@ fn stored(taken: Taken) -> Stored {
     match taken {
         Taken::New(stored) | Taken::Already(stored) => stored,
     }
+}
+
+/// The newest version that a repair may put back.
+pub(super) fn last_good(folder: &Folder) -> Result<Option<Stored>> {
+    Ok(folder.versions()?.into_iter().find(|stored| stored.mark.is_last_good()))
 }

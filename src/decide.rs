@@ -174,6 +174,11 @@ impl Machine {
         self.candidate.filter(|(_, since)| now.saturating_duration_since(*since) >= gap).map(|(digest, _)| digest)
     }
 
+    /// What stood in the way of a repair is gone: a hold that only waits need not wait.
+    pub fn try_again(&mut self) {
+        self.held_until = None;
+    }
+
     /// The damage that it has now.
     #[must_use]
     pub fn damage(&self) -> Option<&Damage> {

@@ -14,6 +14,7 @@ mod log_file;
 pub mod mounts;
 mod names;
 pub mod path;
+pub mod prospects;
 pub mod signature;
 mod strangers;
 

@@ -51,6 +51,20 @@ pub enum Fact {
         /// How many of them have no good version yet.
         unproven: usize,
     },
+    /// Some files of a watch could not be repaired where they lie, were they damaged now. Told once a watch, while it is so.
+    Unrepairable {
+        /// The watch.
+        watch: WatchName,
+        /// How many files.
+        documents: usize,
+        /// Why one of them could not.
+        why: String,
+    },
+    /// All files of a watch can be repaired where they lie again.
+    Repairable {
+        /// The watch.
+        watch: WatchName,
+    },
     /// A watch guards nothing at present, or something that it names is not there.
     NothingFound {
         /// The watch.

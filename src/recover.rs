@@ -12,11 +12,12 @@ mod outcome;
 mod remembered;
 mod scrub;
 mod tracked;
+mod unrepairable;
 mod upkeep;
 mod weighed;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backup::Backups;
 use crate::clock;
-use crate::config::{Settings, Watch};
+use crate::config::{Settings, Watch, WatchName};
 use crate::decide::{Input, Seen};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -89,6 +90,8 @@ struct Recover {
     scrubbing: Scrubbing,
     changes_due: Option<Instant>,
     unguarded_bytes: u64,
+    /// The watches of which it was said that some files could not be repaired.
+    unrepairable: BTreeSet<WatchName>,
     is_status_stale: bool,
 }
 
@@ -126,6 +129,7 @@ pub async fn run(
         scrubbing: Scrubbing::default(),
         changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
+        unrepairable: BTreeSet::new(),
         is_status_stale: false,
     };
     recover.run(ends.observations, finished, ends.heartbeat).await;
@@ -159,7 +163,12 @@ impl Recover {
                 biased;
                 Some(done) = finished.recv() => self.finished(done).await,
                 () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
-                _ = tell.tick(), if self.is_status_stale => self.tell_status(),
+                _ = tell.tick(), if self.is_status_stale => {
+                    self.tell_status();
+                    if self.judged.is_none() {
+                        self.tell_unrepairable().await;
+                    }
+                }
                 observation = observations.recv() => match observation {
                     Some(observation) => self.observed(observation).await,
                     None => break,
@@ -237,7 +246,10 @@ impl Recover {
                 return self.look(&document);
             }
             Sight::Missing | Sight::DirectoryMissing => Seen::Missing,
-            Sight::Unreadable(reason, why) => Seen::Unreadable(reason, why),
+            Sight::Unreadable(reason, why) => {
+                tracked.prospects.unrepairable = Some(why.clone());
+                Seen::Unreadable(reason, why)
+            }
             Sight::Gone => return,
         };
         let is_stalled = matches!(seen, Seen::Unreadable(Reason::Stalled, _));
@@ -336,6 +348,7 @@ impl Recover {
             let (watch, documents) = (watch.name.clone(), mine().count());
             self.say(Fact::Enrolled { watch, documents, unproven }).await;
         }
+        self.tell_unrepairable().await;
         self.say(Fact::Started { documents: self.documents.len() }).await;
         self.tell_status();
         self.judged = None;

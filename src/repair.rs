@@ -158,7 +158,7 @@ fn attempt(
         },
         Some(obstacle) => obstacle,
     };
-    in_place::put_back(ground, judged, file, &folder, &choice, &obstacle)
+    in_place::put_back(ground, judged, file, &folder, &choice, &obstacle).or_else(|error| obstacle.and(error))
 }
 
 /// Writes a version into the judged file itself. The caller holds the lock of the versions' folder.
@@ -175,7 +175,7 @@ pub(crate) fn rewrite(
     obstacle: &Obstacle,
 ) -> Result<Outcome> {
     let choice = choice::Choice { version: version.clone(), bytes: bytes.to_vec() };
-    in_place::put_back(ground, judged, file, folder, &choice, obstacle)
+    in_place::put_back(ground, judged, file, folder, &choice, obstacle).or_else(|error| obstacle.and(error))
 }
 
 /// Why a swap is impossible here, or wrong: the file must be rewritten in place.
@@ -204,13 +204,26 @@ impl Obstacle {
     /// What a failed attempt says: a folder that must not be written, a mount point, attributes that cannot be reproduced.
     /// Anything else is a failure, and handed back.
     pub(crate) fn of(error: Error) -> Result<Self> {
-        let reason = match (error.cause(), error.io_kind()) {
-            (Cause::Refused(_), _) => Reason::Attributes,
-            (_, Some(ErrorKind::PermissionDenied | ErrorKind::ResourceBusy)) => Reason::Linked,
+        let reason = match error.cause() {
+            Cause::Refused(_) => Reason::Attributes,
+            _ if forbids(&error) || error.io_kind() == Some(ErrorKind::ResourceBusy) => Reason::Linked,
             _ => return Err(error),
         };
         Ok(Self { reason, why: error.to_string() })
     }
+
+    /// What the rewrite in place says after a swap was impossible: where that is forbidden, too, a person must mend it.
+    fn and(&self, error: Error) -> Result<Outcome> {
+        if !forbids(&error) {
+            return Err(error);
+        }
+        let reason = if self.reason == Reason::Attributes { Reason::Attributes } else { Reason::Permission };
+        Ok(Outcome::Held(reason, format!("{}; in place: {error}", self.why)))
+    }
+}
+
+fn forbids(error: &Error) -> bool {
+    matches!(error.io_kind(), Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
 }
 
 /// The bytes of the judged file, if they are still the judged ones.

@@ -8,7 +8,6 @@ use rustix::fs::{Access, AtFlags};
 
 use super::directory::Directory;
 use super::signature::Signature;
-use crate::error::{Error, Result};
 
 /// This thread acts as the owner of a folder until it is dropped (setfsuid(2)). Meanwhile it lacks the capabilities that
 /// pass over permissions, too (capabilities(7), "Effect of user ID changes on capabilities").
@@ -52,11 +51,9 @@ pub(super) fn stranger(directory: &Directory) -> rustix::io::Result<Option<(u32,
 ///
 /// # Errors
 /// They may not, and why.
-pub(super) fn may_change_names(directory: &Directory) -> Result<()> {
-    let wanted = Access::WRITE_OK | Access::EXEC_OK;
-    Guise::of_owner(directory)
-        .and_then(|_guise| rustix::fs::accessat(directory, ".", wanted, AtFlags::EACCESS))
-        .map_err(|errno| Error::new("changing names in", directory.path(), errno))
+pub(super) fn may_change_names(directory: &Directory) -> rustix::io::Result<()> {
+    let _guise = Guise::of_owner(directory)?;
+    rustix::fs::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
 }
 
 #[cfg(test)]

@@ -74,7 +74,8 @@ fn ask(file: &File, kind: libc::c_int) -> Request<'_> {
     }
 }
 
-fn is_sighted(file_system: u64) -> bool {
+/// Do leases say something on file systems of this type?
+pub(super) fn is_sighted(file_system: u64) -> bool {
     // The type is a signed number on some machines: only its low half is the magic number.
     !BLIND.iter().any(|blind| u64::from(*blind) == file_system & 0xffff_ffff)
 }

@@ -43,8 +43,8 @@ impl Disk {
             return self.create(directory, name, mode);
         }
         // They must be able to remove it again.
-        guise::may_change_names(directory)?;
         self.step(Step::Create)
+            .and_then(|()| guise::may_change_names(directory).map_err(io::Error::from))
             .and_then(|()| open_new(directory, name, mode).map_err(io::Error::from))
             .map_err(|error| Error::new("creating", directory.path().join(name), error))
     }

@@ -33,6 +33,8 @@ pub struct Signature {
     pub links: u32,
     /// Is something mounted at the name (statx(2), `STATX_ATTR_MOUNT_ROOT`, Linux 5.8)? Then it cannot be swapped.
     pub is_mount_root: bool,
+    /// Is it immutable or append-only (chattr(1))? Not every file system tells.
+    pub is_fixed: bool,
 }
 
 impl Signature {
@@ -65,6 +67,7 @@ impl Signature {
             group: found.stx_gid,
             links: found.stx_nlink,
             is_mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+            is_fixed: found.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND),
         }
     }
 

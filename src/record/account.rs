@@ -87,6 +87,15 @@ impl Recorder {
                 };
                 Account::new(info, "enrolled", format!("watch {watch} guards {files}{unproven}")).in_watch(watch)
             }
+            Fact::Unrepairable { watch, documents, why } => {
+                let files = words::count(*documents, "file");
+                let sentence = format!("watch {watch}: {files} could not be repaired where they are; of one: {why}");
+                Account::new(warn, "unrepairable", sentence).in_watch(watch)
+            }
+            Fact::Repairable { watch } => {
+                let sentence = format!("watch {watch}: all files can be repaired where they are again");
+                Account::new(info, "repairable", sentence).in_watch(watch)
+            }
             Fact::NothingFound { watch, path, why } => {
                 let path = words::path(path);
                 Account::new(warn, "nothing_found", format!("watch {watch}: {path}: {why}")).in_watch(watch)

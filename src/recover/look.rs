@@ -8,6 +8,7 @@ use super::weighed;
 use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
+use crate::disk::prospects::Prospects;
 use crate::disk::signature::Signature;
 use crate::document::{Dialect, Digest, Mark, Stored};
 use crate::error::{Error, Result};
@@ -40,6 +41,8 @@ pub(super) struct Looked {
     pub known: Option<Known>,
     /// The room there, when it was asked.
     pub room: Option<Room>,
+    /// What a repair would come to.
+    pub prospects: Prospects,
 }
 
 /// The room in the state directory.
@@ -87,6 +90,11 @@ pub(super) fn look(
         Ok(other) => looked.seen = unread(&other, limit),
         Err(error) => looked.seen = unreadable(&error),
     }
+    let lacks_leases = matches!(
+        looked.seen,
+        Seen::Valid { certainty: Certainty::Unleased, .. } | Seen::Corrupt { certainty: Certainty::Unleased, .. }
+    );
+    looked.prospects = tools.disk.prospects(&task.directory, task.document.name(), lacks_leases);
     looked
 }
 
@@ -134,6 +142,7 @@ impl Looked {
             trouble: None,
             known: None,
             room: None,
+            prospects: Prospects::default(),
         }
     }
 

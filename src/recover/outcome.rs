@@ -280,6 +280,10 @@ impl Tracked {
         if looked.stored.is_some() {
             self.stored_at = Some(now);
         }
+        if self.prospects.unrepairable.is_some() && looked.prospects.unrepairable.is_none() {
+            self.machine.try_again();
+        }
+        self.prospects.clone_from(&looked.prospects);
         if let Seen::Valid { certainty, .. } | Seen::Corrupt { certainty, .. } = &looked.seen {
             self.lacks_leases = *certainty == Certainty::Unleased;
         }

@@ -10,6 +10,7 @@ use super::job::{Known, Odd, Task, Work};
 use crate::config::Watch;
 use crate::decide::{Machine, Policy};
 use crate::disk::directory::Directory;
+use crate::disk::prospects::Prospects;
 use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
 use crate::event::{FileStatus, IncidentId, Subject};
@@ -55,6 +56,8 @@ pub(super) struct Tracked {
     pub lacks_leases: bool,
     /// A swap took more than one step.
     pub lacks_exchange: bool,
+    /// What a repair would come to.
+    pub prospects: Prospects,
     /// What the last look found suspicious.
     pub odd: Option<Odd>,
     /// What readers may stumble over in the bytes that were judged last.
@@ -97,6 +100,7 @@ impl Tracked {
             is_backup_failing: false,
             lacks_leases: false,
             lacks_exchange: false,
+            prospects: Prospects::default(),
             odd: None,
             findings: Vec::new(),
         }
@@ -161,11 +165,11 @@ impl Tracked {
 
     /// What cannot be promised here, in words.
     fn best_effort(&self) -> Option<&'static str> {
-        match (self.lacks_leases, self.lacks_exchange) {
+        match (self.lacks_leases, self.lacks_exchange || self.prospects.lacks_exchange) {
             (false, false) => None,
-            (true, false) => Some("without leases: two equal reads stand for a certified one"),
-            (false, true) => Some("without exchange: for a moment nothing stands at the name"),
-            (true, true) => Some("without leases and exchange: two equal reads, and for a moment nothing at the name"),
+            (true, false) => Some("no lease: two equal reads stand for a certified one"),
+            (false, true) => Some("no exchange: for a moment nothing stands at the name"),
+            (true, true) => Some("no lease, no exchange: two equal reads, and for a moment nothing at the name"),
         }
     }
 
@@ -181,7 +185,7 @@ impl Tracked {
             last_good: self.known.as_ref().and_then(|known| known.last_good.clone()),
             incident: self.incident.map(|incident| incident.id),
             backed_up: self.is_backed_up,
-            unrepairable: None,
+            unrepairable: self.prospects.unrepairable.clone(),
             best_effort: self.best_effort(),
             stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
         }

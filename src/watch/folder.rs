@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::Sight;
 use super::territory::RootIndex;
 use crate::disk::directory::Directory;
+use crate::disk::prospects::Footing;
 use crate::disk::signature::Signature;
 
 /// A watched folder.
@@ -39,6 +40,8 @@ pub(super) struct Contents {
     pub(super) leftovers: Vec<Leftover>,
     /// Can it be changed without this kernel noticing?
     pub(super) is_remote: bool,
+    /// What repairs in it stand on.
+    pub(super) footing: Option<Footing>,
     /// Does the kernel tell of it? `Some(Err)`: no, and why; `None`: it is to be asked.
     pub(super) placed: Option<Result<(), String>>,
 }

@@ -27,7 +27,8 @@ impl Sweeper {
         let arrival = if folder.read().reaching.is_empty() { Arrival::Away } else { self.arrive(folder, manner) };
         match arrival {
             Arrival::Here { directory, folder: found, is_other } => {
-                let manner = Manner { insists: manner.insists || is_other, ..manner };
+                let is_shaken = self.has_new_footing(folder, &directory, &found);
+                let manner = Manner { insists: manner.insists || is_other || is_shaken, ..manner };
                 if let Err(error) = self.list_if_changed(folder, &directory, found) {
                     let (reason, why) = (Reason::of(&error), error.to_string());
                     let unreadable = |_: &Entry| Sight::Unreadable(reason, why.clone());
@@ -46,6 +47,14 @@ impl Sweeper {
                 self.pass(folder, None, None, manner, |_| Sight::Unreadable(reason, why.clone()));
             }
         }
+    }
+
+    /// Has it changed, since the last look, whether files could be repaired here (a mount that is read-only now)? Then all
+    /// of them are looked at again.
+    fn has_new_footing(&self, folder: &Folder, directory: &Directory, found: &Signature) -> bool {
+        let footing = self.shared.disk.footing(directory, found);
+        let before = folder.write().footing.replace(footing.clone());
+        before.is_some_and(|before| before != footing)
     }
 
     /// Looks at some names of a folder that the kernel spoke of.

@@ -15,6 +15,7 @@ mod garbage;
 mod growing;
 mod house;
 mod living;
+mod prospects;
 mod readme;
 mod restarting;
 mod retention;

@@ -15,17 +15,35 @@ impl Mount {
     /// Mounts a tmpfs at `folder`, which is made; `None`, told as a skip, where that is not possible.
     #[track_caller]
     pub(crate) fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
-        if !is_root() {
-            skip(&format!("a tmpfs ({options})"), "mounting needs root");
-            return None;
-        }
         fs::create_dir_all(folder).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            skip(&format!("a tmpfs ({options})"), "mounting is not allowed here");
+        Self::mount(&format!("a tmpfs ({options})"), &["-t", "tmpfs", "-o", options, "tmpfs"], folder)
+    }
+
+    /// Mounts a folder or a file at another one as well.
+    #[track_caller]
+    pub(crate) fn bind(what: &Path, at: &Path) -> Option<Self> {
+        Self::mount("a bind mount", &["--bind", what.to_str().unwrap()], at)
+    }
+
+    /// Mounts at a folder or file, as mount(8) is told to; `None`, told as a skip, where that is not possible.
+    #[track_caller]
+    pub(crate) fn mount(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {
+        if !is_root() {
+            skip(what, "mounting needs root");
             return None;
         }
-        Some(Self(folder.to_owned()))
+        if !Command::new("mount").args(arguments).arg(at).status().is_ok_and(|status| status.success()) {
+            skip(what, "mounting is not allowed here");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    /// Mounts it anew with these options.
+    #[track_caller]
+    pub(crate) fn remount(&self, options: &str) {
+        let options = format!("remount,bind,{options}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
     }
 
     /// Fills it to the last byte.

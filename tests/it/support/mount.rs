@@ -16,18 +16,18 @@ impl Mount {
     #[track_caller]
     pub(crate) fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
         fs::create_dir_all(folder).unwrap();
-        Self::mount(&format!("a tmpfs ({options})"), &["-t", "tmpfs", "-o", options, "tmpfs"], folder)
+        Self::new(&format!("a tmpfs ({options})"), &["-t", "tmpfs", "-o", options, "tmpfs"], folder)
     }
 
     /// Mounts a folder or a file at another one as well.
     #[track_caller]
     pub(crate) fn bind(what: &Path, at: &Path) -> Option<Self> {
-        Self::mount("a bind mount", &["--bind", what.to_str().unwrap()], at)
+        Self::new("a bind mount", &["--bind", what.to_str().unwrap()], at)
     }
 
     /// Mounts at a folder or file, as mount(8) is told to; `None`, told as a skip, where that is not possible.
     #[track_caller]
-    pub(crate) fn mount(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {
+    pub(crate) fn new(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {
         if !is_root() {
             skip(what, "mounting needs root");
             return None;

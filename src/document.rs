@@ -84,6 +84,12 @@ impl Digest {
         short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
         Self(short)
     }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Digest {

@@ -12,7 +12,8 @@
 //! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`verdict`] is what can be said of it;
 //! [`config`] is what the operator wants.
 //!
-//! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`decide`] turns a state and an input into the
+//! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`mod@patch`] changes a text and keeps all that it
+//! does not touch; [`decide`] turns a state and an input into the
 //! next state and an action.
 //!
 //! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
@@ -32,6 +33,7 @@ pub mod document;
 pub mod verdict;
 pub mod config;
 pub mod validate;
+pub mod patch;
 pub mod decide;
 pub mod lock;
 pub mod read;

@@ -37,6 +37,10 @@ use text::Text;
 pub use dialect::dialect_of_name;
 pub use findings::findings;
 pub use plausibility::{unmet, weigh};
+pub(crate) use pointer::escaped;
+pub(crate) use syntax::Inside;
+pub(crate) use tokens::{Token, Tokens, What, behind_blanks};
+pub(crate) use unquote::unquote;
 
 /// Who reads the document, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +75,21 @@ pub fn judge(bytes: &[u8], reader: &Reader) -> Verdict {
     match reader.dialect.or(reader.enrolled) {
         Some(own) => judge_as(own, &text, reader),
         None => enrol(&text, reader),
+    }
+}
+
+/// Do `bytes` read in `dialect`? If not, where and why they stop.
+///
+/// # Errors
+/// The fault that the text shows.
+pub fn reads_as(bytes: &[u8], dialect: Dialect) -> Result<(), Fault> {
+    let text = Text::new(bytes);
+    match read(&text, dialect) {
+        Ok(_) => Ok(()),
+        Err(stop) => match fault::explain(&text, stop, dialect) {
+            Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => Err(fault),
+            Verdict::Valid { .. } => Ok(()),
+        },
     }
 }
 

@@ -29,7 +29,7 @@ fn unescaped(segment: &str) -> String {
 }
 
 /// A segment of a pointer, written as one.
-pub(super) fn escaped(segment: &str) -> String {
+pub(crate) fn escaped(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
 }
 

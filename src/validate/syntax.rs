@@ -161,7 +161,7 @@ fn entry<G: Grammar>(text: &[u8], at: usize, inside: Inside) -> Step {
 
 /// What a value stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inside {
+pub(crate) enum Inside {
     /// An array.
     Array,
     /// An object.

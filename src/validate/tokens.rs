@@ -11,20 +11,20 @@ use crate::document::Dialect;
 
 /// One token. A comma or a colon is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token<'t> {
+pub(crate) struct Token<'t> {
     /// What it is.
-    pub(super) what: What,
+    pub(crate) what: What,
     /// The container that it stands in.
-    pub(super) parent: Option<Inside>,
+    pub(crate) parent: Option<Inside>,
     /// Its text as written; of a container, the bracket.
-    pub(super) raw: &'t [u8],
+    pub(crate) raw: &'t [u8],
     /// Where it begins, in bytes from the start of the file.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
 }
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A container begins.
     Open(Inside),
     /// The innermost container ends.
@@ -37,7 +37,7 @@ pub(super) enum What {
 
 impl Token<'_> {
     /// Does a value begin here?
-    pub(super) fn is_value(&self) -> bool {
+    pub(crate) fn is_value(&self) -> bool {
         matches!(self.what, What::Open(_) | What::Scalar)
     }
 }
@@ -50,7 +50,7 @@ struct Words {
 }
 
 /// The tokens of a text, in order. Of JSON Lines, those of one line after the other.
-pub(super) struct Tokens<'t> {
+pub(crate) struct Tokens<'t> {
     text: &'t [u8],
     /// Where the text begins in the file.
     start: usize,
@@ -61,15 +61,16 @@ pub(super) struct Tokens<'t> {
 }
 
 impl<'t> Tokens<'t> {
-    pub(super) fn new(content: Content<'t>) -> Self {
+    pub(crate) fn new(content: Content<'t>) -> Self {
         let text = Text::new(content.bytes);
-        let words = match content.dialect {
-            Dialect::Json => words::<Json>(),
-            Dialect::Python | Dialect::Jsonl => words::<Python>(),
-            Dialect::Jsonc => words::<Jsonc>(),
-            Dialect::Json5 => words::<Json5>(),
-        };
+        let words = words_of(content.dialect);
         Self { text: text.body(), start: text.in_bytes(0), at: 0, open: Nesting::default(), wants_key: false, words }
+    }
+
+    /// The tokens of a valid text from the value on that begins at `offset`; those of what it stands in follow it.
+    pub(crate) fn from(content: Content<'t>, offset: usize) -> Self {
+        let words = words_of(content.dialect);
+        Self { text: content.bytes, start: 0, at: offset, open: Nesting::default(), wants_key: false, words }
     }
 
     fn token(&mut self, what: What, parent: Option<Inside>, end: usize) -> Token<'t> {
@@ -115,6 +116,20 @@ impl<'t> Iterator for Tokens<'t> {
             self.open.push(inside);
             return Some(self.token(What::Open(inside), parent, self.at + 1));
         }
+    }
+}
+
+/// Where behind `offset` of a valid text something stands that is neither blank nor comment: a token, a comma, a colon.
+pub(crate) fn behind_blanks(content: Content, offset: usize) -> usize {
+    (words_of(content.dialect).blanks)(content.bytes, offset).unwrap_or(content.bytes.len())
+}
+
+fn words_of(dialect: Dialect) -> &'static Words {
+    match dialect {
+        Dialect::Json => words::<Json>(),
+        Dialect::Python | Dialect::Jsonl => words::<Python>(),
+        Dialect::Jsonc => words::<Jsonc>(),
+        Dialect::Json5 => words::<Json5>(),
     }
 }
 

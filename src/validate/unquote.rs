@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What the text of a key or a string says, quoted in either way or not at all. Half a surrogate pair, which no text can
 /// hold, becomes U+FFFD.
-pub(super) fn unquote(raw: &[u8]) -> Cow<'_, str> {
+pub(crate) fn unquote(raw: &[u8]) -> Cow<'_, str> {
     let inner = match raw {
         [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
         whole => whole,

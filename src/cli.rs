@@ -5,6 +5,7 @@ mod accept;
 mod ask;
 mod check;
 mod config;
+mod daemon;
 mod forget;
 mod hand;
 mod history;
@@ -14,6 +15,7 @@ mod repair;
 mod restore;
 mod run;
 mod status;
+mod steer;
 mod store;
 mod table;
 mod verify;
@@ -70,6 +72,16 @@ enum Command {
     Forget(forget::Arguments),
     /// Makes the present, suspicious version of a file the good one
     Accept(accept::Arguments),
+    /// Stops repairing, of everything or of some; backups go on
+    Pause(steer::Pause),
+    /// Ends pauses
+    Resume(steer::Scope),
+    /// Only tells of damage from now on, whatever the configuration says
+    Observe(steer::Scope),
+    /// Repairs damage from now on, whatever the configuration says
+    Guard(steer::Scope),
+    /// Has the daemon read its configuration again; says why, if that is refused
+    Reload,
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -193,6 +205,11 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
         Command::Accept(arguments) => accept::run(&arguments, &mut session),
+        Command::Pause(arguments) => steer::pause(&arguments, &mut session),
+        Command::Resume(scope) => steer::steer("resume", &scope, &mut session),
+        Command::Observe(scope) => steer::steer("observe", &scope, &mut session),
+        Command::Guard(scope) => steer::steer("guard", &scope, &mut session),
+        Command::Reload => steer::reload(&mut session),
         Command::Config(command) => config::run(&command, &mut session),
     }
 }

@@ -3,6 +3,7 @@
 
 mod progress;
 mod signals;
+mod socket;
 mod state_dir;
 
 use std::collections::HashMap;
@@ -16,12 +17,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{Options, Settings, Surroundings};
 use crate::disk::Disk;
 use crate::document::DocumentId;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Fact, Status};
-use crate::expose::{self, Hosts, Limits, View};
+use crate::expose::{self, Hosts, Identity, Limits, Listeners, View};
 use crate::health::{Check, Health, Level};
 use crate::record::incidents::{Incidents, Recall};
 use crate::record::metrics::Metrics;
@@ -29,6 +30,7 @@ use crate::record::recent::Recent;
 use crate::record::{self, Recorder, log};
 use crate::recover::{self, Recovering, Remembered};
 use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::steer::Orders;
 use crate::watch::Watching;
 use state_dir::StateDir;
 
@@ -41,17 +43,32 @@ const OBSERVATIONS: usize = 1024;
 /// Events that may wait for the record stage; whoever says more waits.
 const EVENTS: usize = 1024;
 
+/// Orders of people that may wait; who gives one more hears that the daemon is busy.
+const ORDERS: usize = 64;
+
 /// From the first signal to the end, whatever hangs.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
+
+/// What the daemon was started with.
+#[derive(Debug)]
+pub struct Start {
+    /// What to guard, and how.
+    pub settings: Settings,
+    /// What the command line said: it holds at every reload.
+    pub options: Options,
+    /// What the environment says.
+    pub surroundings: Surroundings,
+}
 
 /// Guards until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// It cannot start (the state directory, the listener), or a stage ended by itself.
-pub fn run(settings: Settings) -> Result<()> {
+pub fn run(start: Start) -> Result<()> {
+    let Start { settings, surroundings, .. } = start;
     let health = Arc::new(Health::new());
     let outlet = log::init(&settings.log, Arc::clone(&health))?;
-    let ended = guard(settings, health);
+    let ended = guard(settings, &surroundings, health);
     if let Err(error) = &ended {
         tracing::error!(event = "fatal", "{error}");
     }
@@ -59,7 +76,7 @@ pub fn run(settings: Settings) -> Result<()> {
     ended
 }
 
-fn guard(settings: Settings, health: Arc<Health>) -> Result<()> {
+fn guard(settings: Settings, surroundings: &Surroundings, health: Arc<Health>) -> Result<()> {
     let disk = Disk::default();
     let state_dir = StateDir::open(&disk, &settings.state_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -68,16 +85,24 @@ fn guard(settings: Settings, health: Arc<Health>) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|error| Error::new("starting", "the runtime", error))?;
-    let ended = runtime.block_on(stages(Arc::new(settings), disk, &state_dir, health));
+    let ended = runtime.block_on(stages(Arc::new(settings), disk, &state_dir, surroundings, health));
     // Dropping a runtime waits for threads that may hang on a dead disk.
     runtime.shutdown_background();
     ended
 }
 
-async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, health: Arc<Health>) -> Result<()> {
+async fn stages(
+    settings: Arc<Settings>,
+    disk: Disk,
+    state_dir: &StateDir,
+    surroundings: &Surroundings,
+    health: Arc<Health>,
+) -> Result<()> {
     let (drain, drained) = watch::channel(false);
     signals::listen(drain)?;
-    let listener = listen(settings.listen).await?;
+    let tcp = listen(settings.listen).await?;
+    // Removed at the end, when nobody is answered any more.
+    let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
     for problem in &settings.left_out {
         tracing::error!(event = "config_fragment_left_out", "{problem} (the whole file is left out)");
         health.set(Check::Config, Level::Degraded, format!("left out: {problem}"));
@@ -89,8 +114,11 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
     let metrics = Arc::new(metrics);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let recent = Arc::new(Recent::new(recall.recent));
+    let standing = recall.standing;
 
     let (event_sender, events) = mpsc::channel(EVENTS);
+    let (order_sender, orders) = mpsc::channel(ORDERS);
+    let (reload_sender, _reloads) = mpsc::channel(ORDERS);
     let (observation_sender, observations) = mpsc::channel(OBSERVATIONS);
     let (status_sender, status) = watch::channel(Arc::new(Status::default()));
     let (placed, is_placed) = Latch::new("watches");
@@ -116,15 +144,29 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
         heartbeat: recover_beat,
         next_incident,
         remembered,
+        orders,
+        standing,
     };
     let recorder = Recorder::new(Arc::clone(&metrics), journal, Arc::clone(&recent), Arc::clone(&health));
     let draining = Arc::new(AtomicBool::new(false));
     let hosts = Hosts::new(&settings.hosts);
-    let heartbeats = beats.into_iter().filter(|beat| listener.is_some() || beat.stage() != "expose").collect();
+    let heartbeats = beats.into_iter().collect();
     let latches = vec![is_placed, is_judged];
     // It ends by itself, and nothing waits for it.
     tokio::spawn(progress::show(status.clone()));
-    let view = View { status, metrics, recent, health, heartbeats, latches, draining: Arc::clone(&draining), hosts };
+    let view = View {
+        status,
+        metrics,
+        recent,
+        health,
+        heartbeats,
+        latches,
+        draining: Arc::clone(&draining),
+        hosts,
+        identity: Identity { state_dir: state_dir.directory.path().to_owned() },
+        orders: Orders { documents: order_sender, reload: reload_sender },
+        disk: disk.clone(),
+    };
 
     let mut running: Running = JoinSet::new();
     running.spawn(async { ("watch", watching.run().await) });
@@ -136,12 +178,10 @@ async fn stages(settings: Arc<Settings>, disk: Disk, state_dir: &StateDir, healt
         drop(recording);
         ("record", Ok(()))
     });
-    if let Some(listener) = listener {
-        running.spawn(async move {
-            let ended = expose::run(listener, view, Limits::default(), closed(over), expose_beat).await;
-            ("expose", ended)
-        });
-    }
+    let listeners = Listeners { tcp, socket };
+    running.spawn(async move {
+        ("expose", expose::run(listeners, view, Limits::default(), closed(over), expose_beat).await)
+    });
     supervise(running, drained, event_sender, &draining).await
 }
 

@@ -27,6 +27,8 @@ use breaker::Breaker;
 pub struct Policy {
     /// Only tell.
     pub observes: bool,
+    /// Somebody paused it: nothing is repaired.
+    pub is_paused: bool,
     /// How long damage must stay the same before it is believed.
     pub settle: Duration,
     /// Repairs within `max_repairs_within` before the document is held; 0: no limit.
@@ -43,6 +45,7 @@ impl Policy {
     pub fn of(rules: &Rules, is_literal: bool) -> Self {
         Self {
             observes: rules.mode == Mode::Observe,
+            is_paused: false,
             settle: rules.settle,
             max_repairs: rules.max_repairs,
             max_repairs_within: rules.max_repairs_within,

@@ -4,6 +4,7 @@
 //! *Invariant:* no other module touches files. Each verb that changes something asks the hook first, so a test
 //! can fail or stop exactly one of many (as superfly/litefs does in `mock/os.go`).
 
+pub mod access;
 pub mod attributes;
 pub mod directory;
 pub mod follow;
@@ -16,6 +17,7 @@ mod names;
 pub mod path;
 pub mod prospects;
 pub mod signature;
+pub mod socket;
 mod strangers;
 
 use std::ffi::OsStr;

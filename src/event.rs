@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::config::WatchName;
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
+use crate::steer::{Asker, Standing, Steering};
 use crate::verdict::{Fault, Finding, Found, Kind, Reason, State};
 
 /// A fact, with its moment.
@@ -289,6 +290,13 @@ pub enum Fact {
         /// How long it took.
         took: Duration,
     },
+    /// Somebody steered the guarding, or a pause came to its end.
+    Steered {
+        /// How.
+        steering: Steering,
+        /// Who; `None`: its time was over.
+        asker: Option<Asker>,
+    },
     /// The state directory has less room than `min_free`: nothing new is stored.
     StorageLow {
         /// The bytes available to us.
@@ -307,6 +315,8 @@ pub struct Status {
     pub judged: usize,
     /// Has the first sweep judged them all?
     pub first_sweep_done: bool,
+    /// What people said of the guarding.
+    pub standing: Standing,
 }
 
 /// Where one document stands.
@@ -318,6 +328,8 @@ pub struct FileStatus {
     pub state: State,
     /// Why it is held or unreadable.
     pub reason: Option<Reason>,
+    /// How it is guarded at present: `guard`, `observe` or `paused`.
+    pub guarding: &'static str,
     /// What is wrong with its present bytes.
     pub kind: Option<Kind>,
     /// What readers may stumble over, as far as its bytes were read since the start.

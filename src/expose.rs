@@ -1,4 +1,5 @@
-//! Answers over HTTP: reads only, from memory, never with what is in a guarded file.
+//! Answers over HTTP: from memory, never with what is in a guarded file. Strangers may only read; over the socket, whose
+//! callers the kernel names, orders are taken, too.
 //!
 //! Strangers may connect, so everything is bounded: header size and time, the time of a request, idle time, connections.
 //! When there are too many, the one that has waited longest for its header goes, so that half-open requests never keep a
@@ -8,12 +9,14 @@ mod answer;
 mod connections;
 mod hosts;
 mod listing;
+mod order;
 mod probes;
 mod render;
 mod view;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,13 +24,15 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use self::answer::Server;
 use self::connections::{Connections, Slot};
 pub use self::hosts::Hosts;
-pub use self::view::View;
+use self::order::Peer;
+pub use self::view::{Identity, View};
 use crate::stage::{Fatal, Heartbeat};
 
 /// What strangers are allowed.
@@ -58,6 +63,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For the socket: fewer at once, so that neither way in can starve the other; and an order may wait for a writer.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { request: Duration::from_secs(60), connections: 16, ..Self::default() }
+    }
+}
+
+/// Where requests come in.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// From strangers.
+    pub tcp: Option<TcpListener>,
+    /// From users of this machine.
+    pub socket: Option<UnixListener>,
+}
+
 const HEADERS_MAX: usize = 32;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 
@@ -72,7 +94,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// No thread is to be had for rendering.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     view: View,
     limits: Limits,
     stop: impl Future<Output = ()>,
@@ -82,53 +104,85 @@ pub async fn run(
         .map_err(|error| Fatal { stage: heartbeat.stage(), why: format!("no thread for rendering: {error}") })?;
     let (close, closing) = watch::channel(());
     let (working, mut all_done) = mpsc::channel::<Infallible>(1);
-    let start = Start { server: Arc::new(server), limits, closing, working };
-    let connections = Arc::new(Connections::new(limits));
+    let start = Start { server: Arc::new(server), closing, working };
+    let strangers = Arc::new(Connections::new(limits));
+    let locals = Arc::new(Connections::new(Limits::local()));
     let mut tick = tokio::time::interval(Heartbeat::PERIOD);
     let mut stop = pin!(stop);
     loop {
         heartbeat.beat();
         tokio::select! {
             () = &mut stop => break,
-            _ = tick.tick() => connections.end_the_stalled(Instant::now()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start.connection(stream, &connections),
+            now = tick.tick() => {
+                strangers.end_the_stalled(now.into());
+                locals.end_the_stalled(now.into());
+            }
+            accepted = accept_tcp(listeners.tcp.as_ref()) => match accepted {
+                Ok(stream) => start.connection(stream, Peer::Stranger, &strangers),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            accepted = accept_local(listeners.socket.as_ref()) => match accepted {
+                Ok((stream, peer)) => start.connection(stream, peer, &locals),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
     }
-    drop((listener, close, start));
+    drop((listeners, close, start));
     // Done, or the time is up: what is still under way is cut off.
     let _ = tokio::time::timeout(limits.drain, all_done.recv()).await;
-    connections.end_all();
+    strangers.end_all();
+    locals.end_all();
     Ok(())
+}
+
+async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    match listener {
+        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept_local(listener: Option<&UnixListener>) -> io::Result<(UnixStream, Peer)> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, _) = listener.accept().await?;
+    let peer = Peer::Local(stream.peer_cred()?);
+    Ok((stream, peer))
 }
 
 /// What each connection is started with.
 struct Start {
     server: Arc<Server>,
-    limits: Limits,
     closing: watch::Receiver<()>,
     working: mpsc::Sender<Infallible>,
 }
 
 impl Start {
     /// Serves a connection in a task of its own, or drops it when all others are being answered.
-    fn connection(&self, stream: TcpStream, connections: &Arc<Connections>) {
+    fn connection<S>(&self, stream: S, peer: Peer, connections: &Arc<Connections>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Some(slot) = connections.enter(Instant::now()) else { return };
-        let (server, limits) = (self.server.clone(), self.limits);
+        let (server, limits) = (self.server.clone(), connections.limits());
         let (closing, working) = (self.closing.clone(), self.working.clone());
         tokio::spawn(async move {
-            serve(stream, &server, limits, &slot, closing).await;
+            serve(stream, peer, &server, limits, &slot, closing).await;
             drop(working);
         });
     }
 }
 
-async fn serve(stream: TcpStream, server: &Server, limits: Limits, slot: &Slot, mut closing: watch::Receiver<()>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Peer,
+    server: &Server,
+    limits: Limits,
+    slot: &Slot,
+    mut closing: watch::Receiver<()>,
+) {
     let service = service_fn(async |request| {
         slot.answering();
-        let response = server.respond(request).await;
+        let response = server.respond(request, &peer).await;
         slot.waiting();
         Ok::<_, Infallible>(response)
     });

@@ -20,7 +20,7 @@
 //! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out), [`repair`], and
 //! [`mod@write`], the safe write of programs that cooperate.
 //!
-//! *Stages*, one task each: [`event`] is what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
+//! *Stages*, one task each: [`steer`] is what people ask of them; [`event`] what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
 //! sweep into observations; [`recover`] owns every document's state; [`record`] tells; [`expose`] answers.
 //!
 //! *Wiring*: [`daemon`] connects the stages; [`cli`] is the command line.
@@ -42,6 +42,8 @@ pub mod quarantine;
 pub mod swap;
 pub mod repair;
 pub mod write;
+#[cfg(feature = "daemon")]
+pub mod steer;
 #[cfg(feature = "daemon")]
 pub mod event;
 #[cfg(feature = "daemon")]

@@ -6,6 +6,7 @@ pub mod log;
 pub mod metrics;
 pub mod recent;
 mod repeats;
+mod steered;
 mod troubles;
 mod words;
 

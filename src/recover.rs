@@ -8,6 +8,7 @@ mod grown;
 mod job;
 mod lanes;
 mod look;
+mod orders;
 mod outcome;
 mod remembered;
 mod scrub;
@@ -34,11 +35,13 @@ use crate::error::Result;
 use crate::event::{Event, Fact, IncidentId, Status};
 use crate::quarantine::Quarantine;
 use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::steer::{Ask, Standing};
 use crate::verdict::Reason;
 use crate::watch::{Observation, Sight};
 use beside::Owners;
 use job::{Tools, Work};
 use lanes::{Finished, Lanes};
+use orders::Waiting;
 pub use remembered::Remembered;
 use scrub::Scrubbing;
 use tracked::Tracked;
@@ -60,6 +63,10 @@ pub struct Recovering {
     pub next_incident: IncidentId,
     /// What is remembered of documents from before a restart.
     pub remembered: HashMap<DocumentId, Remembered>,
+    /// What people ask.
+    pub orders: mpsc::Receiver<Ask>,
+    /// What they asked before a restart, as far as it is in force.
+    pub standing: Standing,
 }
 
 /// The status is told at most this often.
@@ -93,6 +100,8 @@ struct Recover {
     /// The watches of which it was said that some files could not be repaired.
     unrepairable: BTreeSet<WatchName>,
     is_status_stale: bool,
+    standing: Standing,
+    waiting: Vec<Waiting>,
 }
 
 /// Runs the stage until the observations end and what runs is done.
@@ -131,8 +140,10 @@ pub async fn run(
         unguarded_bytes: 0,
         unrepairable: BTreeSet::new(),
         is_status_stale: false,
+        standing: ends.standing,
+        waiting: Vec::new(),
     };
-    recover.run(ends.observations, finished, ends.heartbeat).await;
+    recover.run(ends.observations, ends.orders, finished, ends.heartbeat).await;
     Ok(())
 }
 
@@ -150,6 +161,7 @@ impl Recover {
     async fn run(
         mut self,
         mut observations: mpsc::Receiver<Observation>,
+        mut orders: mpsc::Receiver<Ask>,
         mut finished: mpsc::Receiver<Finished>,
         heartbeat: Heartbeat,
     ) {
@@ -163,6 +175,7 @@ impl Recover {
                 biased;
                 Some(done) = finished.recv() => self.finished(done).await,
                 () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
+                Some(ask) = orders.recv() => self.asked(ask).await,
                 _ = tell.tick(), if self.is_status_stale => {
                     self.tell_status();
                     if self.judged.is_none() {
@@ -174,6 +187,8 @@ impl Recover {
                     None => break,
                 },
                 _ = beat.tick() => {
+                    self.end_pauses().await;
+                    self.give_up_waiting(Instant::now());
                     self.balance();
                     self.keep_up();
                     self.scrub();
@@ -181,6 +196,7 @@ impl Recover {
                 }
             }
         }
+        drop(orders);
         self.drain(finished, heartbeat).await;
     }
 
@@ -229,16 +245,18 @@ impl Recover {
             return;
         }
         let (unlooked, owners, remembered) = (&mut self.unlooked, &mut self.owners, &mut self.remembered);
+        let standing = &self.standing;
         let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
             *unlooked += 1;
             owners.add(&document);
             let mut new = Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory));
+            new.policy = new.policy_under(standing);
             if let Some(remembered) = remembered.remove(&document) {
                 new.remember(&remembered);
             }
             new
         });
-        tracked.belongs(watch, literal, directory);
+        tracked.belongs(watch, literal, directory, &self.standing);
         let seen = match sight {
             Sight::Present(signature) => {
                 tracked.signature = Some(signature);
@@ -355,11 +373,17 @@ impl Recover {
     }
 
     fn tell_status(&mut self) {
-        let mut files: Vec<_> = self.documents.values().map(Tracked::status).collect();
+        let standing = &self.standing;
+        let mut files: Vec<_> = self.documents.values().map(|tracked| tracked.status(standing)).collect();
         files.sort_unstable_by(|one, other| one.subject.document.cmp(&other.subject.document));
         let first_sweep_done = self.is_swept && self.unlooked == 0;
         let judged = files.len().saturating_sub(self.unlooked);
-        self.status.send_replace(Arc::new(Status { files: files.into(), judged, first_sweep_done }));
+        self.status.send_replace(Arc::new(Status {
+            files: files.into(),
+            judged,
+            first_sweep_done,
+            standing: standing.clone(),
+        }));
         self.is_status_stale = false;
     }
 

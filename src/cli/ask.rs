@@ -1,16 +1,22 @@
-//! One question to the daemon, over a plain socket.
+//! Asking a daemon: over its socket, or over HTTP where that is all there is.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
 
 use crate::error::{Cause, Error};
 
 /// How long a daemon that is there takes to accept.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the whole answer may take.
+/// How long the whole answer to a question may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// And to an order, which may wait for writers.
+pub(super) const ORDER_LIMIT: Duration = Duration::from_secs(45);
 
 /// The most bytes of an answer: some 400 for each of 100,000 files, and room.
 const MAX_ANSWER_BYTES: usize = 128 << 20;
@@ -26,9 +32,16 @@ pub(super) fn get(listen: Option<SocketAddr>, path: &str) -> Result<Vec<u8>, Err
         return Err(no_daemon(why.into()));
     };
     let address = reachable(address);
-    let answer =
-        exchange(address, path).map_err(|error| no_daemon(format!("no daemon answers at {address}: {error}")))?;
-    body(&answer).map_err(|what| no_daemon(format!("what answers at {address} is no jsonwarden: {what}")))
+    let asked = || {
+        let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
+        exchange(&mut stream, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"), ANSWER_LIMIT)
+    };
+    let answer = asked().map_err(|error| no_daemon(format!("no daemon answers at {address}: {error}")))?;
+    let no_jsonwarden = |what: String| no_daemon(format!("what answers at {address} is no jsonwarden: {what}"));
+    match parsed(&answer).map_err(|what| no_jsonwarden(what.to_owned()))? {
+        (200, body) => Ok(body.to_vec()),
+        (status, _) => Err(no_jsonwarden(format!("it says {status}"))),
+    }
 }
 
 /// An address to connect to: whoever listens everywhere listens on loopback.
@@ -41,12 +54,82 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Asks over a socket for a path; returns the body of the answer.
+///
+/// # Errors
+/// `NoDaemon`: whoever listens answers something else, or not in time.
+pub(super) fn get_local(mut stream: UnixStream, path: &str) -> Result<Vec<u8>, Error> {
+    let request = format!("GET {path} HTTP/1.0\r\n\r\n");
+    let no_daemon = |why: String| Error::new("asking the daemon for", path, Cause::NoDaemon(why));
+    let answer = exchange(&mut stream, &request, ANSWER_LIMIT).map_err(|error| no_daemon(error.to_string()))?;
+    match parsed(&answer).map_err(|what| no_daemon(what.to_owned()))? {
+        (200, body) => Ok(body.to_vec()),
+        (status, _) => Err(no_daemon(format!("it says {status}"))),
+    }
+}
+
+/// Gives an order over a socket; returns the members of the answer.
+///
+/// # Errors
+/// Why the daemon did not obey; or `NoDaemon`: it did not answer.
+pub(super) fn post_local(
+    mut stream: UnixStream,
+    order: &str,
+    body: &Map<String, Value>,
+    limit: Duration,
+) -> Result<Map<String, Value>, Cause> {
+    let body = Value::Object(body.clone()).to_string();
+    let length = body.len();
+    let request = format!("POST /api/v1/{order} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}");
+    let no_daemon = |why: String| Cause::NoDaemon(format!("the daemon did not answer: {why}"));
+    let answer = exchange(&mut stream, &request, limit).map_err(|error| no_daemon(error.to_string()))?;
+    let (status, body) = parsed(&answer).map_err(|what| no_daemon(what.to_owned()))?;
+    let members: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    let why = members.get("error").and_then(Value::as_str);
+    if status == 200 {
+        Ok(members)
+    } else {
+        Err(cause(status, why.map_or_else(|| format!("it says {status}"), str::to_owned)))
+    }
+}
+
+/// The cause that a daemon turned into a status (`expose/order.rs`).
+fn cause(status: u16, why: String) -> Cause {
+    match status {
+        400 => Cause::Usage(why),
+        403 => Cause::Io(io::Error::new(io::ErrorKind::PermissionDenied, why)),
+        404 => Cause::Absent(why),
+        409 => Cause::Refused(why),
+        423 => Cause::Locked(why),
+        503 => Cause::NoDaemon(why),
+        _ => Cause::Io(io::Error::other(why)),
+    }
+}
+
+/// What both kinds of connections can do.
+trait Stream: Read + Write {
+    fn limit(&self, read: Duration, write: Duration) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn limit(&self, read: Duration, write: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(read))?;
+        self.set_write_timeout(Some(write))
+    }
+}
+
+impl Stream for UnixStream {
+    fn limit(&self, read: Duration, write: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(read))?;
+        self.set_write_timeout(Some(write))
+    }
+}
+
 /// HTTP/1.0, so that the answer comes whole and ends with the connection.
-fn exchange(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
-    let deadline = Instant::now() + ANSWER_LIMIT;
-    stream.set_write_timeout(Some(ANSWER_LIMIT))?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
+fn exchange(stream: &mut impl Stream, request: &str, limit: Duration) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + limit;
+    stream.limit(limit, limit)?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     loop {
@@ -54,7 +137,7 @@ fn exchange(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        stream.set_read_timeout(Some(left))?;
+        stream.limit(left, limit)?;
         match stream.read(&mut chunk) {
             Ok(0) => return Ok(answer),
             Ok(read) => answer.extend_from_slice(&chunk[..read]),
@@ -68,12 +151,13 @@ fn exchange(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The body of an answer that says 200.
-fn body(answer: &[u8]) -> Result<Vec<u8>, String> {
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("its answer is no HTTP")?;
-    let head = std::str::from_utf8(&answer[..end]).map_err(|_| "its answer is no HTTP")?;
-    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).ok_or("its answer is no HTTP")?;
-    if status == "200" { Ok(answer[end + 4..].to_vec()) } else { Err(format!("it says {}", status.escape_debug())) }
+/// The status and the body of an answer.
+fn parsed(answer: &[u8]) -> Result<(u16, &[u8]), &'static str> {
+    const NO_HTTP: &str = "its answer is no HTTP";
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or(NO_HTTP)?;
+    let head = std::str::from_utf8(&answer[..end]).map_err(|_| NO_HTTP)?;
+    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).ok_or(NO_HTTP)?;
+    Ok((status.parse().map_err(|_| NO_HTTP)?, &answer[end + 4..]))
 }
 
 #[cfg(test)]

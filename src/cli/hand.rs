@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::daemon::tell_changed;
 use super::store::{document, state_directory};
 use super::{Failure, Session};
 use crate::backup::{Backups, Folder};
@@ -84,8 +85,9 @@ impl Hand {
     }
 
     /// A daemon that guards it is to look again; where that cannot be said, its next look shows it all the same.
-    pub(super) fn tell_daemon(&self) {
+    pub(super) fn tell_daemon(&self, session: &Session<'_>) {
         let _ = self.backups.note_changed(&self.document);
+        tell_changed(&self.document, session);
     }
 
     /// The newest version that a repair may put back, with its bytes.

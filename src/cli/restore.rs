@@ -154,7 +154,7 @@ fn put_back(hand: &Hand, stored: &Stored, session: &mut Session<'_>) -> Ended {
     let refused = |why: String| Failure::Failed(Error::new("restoring", hand.document.path(), Cause::Refused(why)));
     let (document, name) = (&hand.document, named(stored));
     let returned = hand.with_ground(|ground| restore(ground, stored.version));
-    hand.tell_daemon();
+    hand.tell_daemon(session);
     match returned? {
         Returned::Already => writeln!(session.out, "{document}: {name} stands there already")?,
         Returned::BroughtBack => writeln!(session.out, "{document}: {name} is back")?,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Ended, Session, shown};
-use crate::config::{LoadError, Loaded, Origin, Problem, Settings, load};
+use crate::config::{LoadError, Loaded, Origin, Problem, load};
+use crate::daemon::Start;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,7 +30,8 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     if loaded.settings.watches.is_empty() {
         return Err(nothing_to_guard(&loaded).into());
     }
-    Ok(guard(loaded.settings))
+    let (options, surroundings) = (session.options.clone(), session.surroundings.clone());
+    Ok(guard(Start { settings: loaded.settings, options, surroundings }))
 }
 
 fn nothing_to_guard(loaded: &Loaded) -> LoadError {
@@ -40,7 +42,7 @@ fn nothing_to_guard(loaded: &Loaded) -> LoadError {
     LoadError::Wrong(vec![Problem { origin: Origin::Default, what }])
 }
 
-/// Hands the settings to the daemon, which guards until it is told to end, and has said in its log why it could not.
-fn guard(settings: Settings) -> u8 {
-    u8::from(crate::daemon::run(settings).is_err())
+/// Hands all to the daemon, which guards until it is told to end, and has said in its log why it could not.
+fn guard(start: Start) -> u8 {
+    u8::from(crate::daemon::run(start).is_err())
 }

@@ -1,5 +1,6 @@
 //! `status`: every guarded file, as the daemon sees it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use owo_colors::OwoColorize;
 use serde::Deserialize;
 
 use super::ask::{get, reachable};
+use super::daemon::Daemon;
 use super::{Ended, Failure, Session, say, table};
 use crate::clock::{self, Timestamp};
 use crate::error::{Cause, Error, Escaped};
@@ -30,6 +32,8 @@ struct File {
     path: String,
     state: String,
     reason: Option<String>,
+    #[serde(default)]
+    guarding: String,
     kind: Option<String>,
     last_good: Option<LastGood>,
     unrepairable: Option<String>,
@@ -48,15 +52,11 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     if arguments.orphans {
         return super::orphans::run(&settings, arguments.json, session);
     }
-    let listen = settings.listen;
-    let answer = get(listen, FILES)?;
+    let answer = ask(settings.listen, session)?;
     let files: Vec<File> = serde_json::from_slice(&answer).map_err(|error| {
         let why = format!("what answers there is no jsonwarden: {error}");
         Failure::Failed(Error::new("asking for", FILES, Cause::NoDaemon(why)))
     })?;
-    if let Some(address) = listen {
-        say(format_args!("from the daemon at {}", reachable(address)));
-    }
     if arguments.json {
         session.out.write_all(&answer)?;
         return Ok(0);
@@ -71,8 +71,25 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     Ok(0)
 }
 
+/// Over the socket, or over HTTP where that is all that answers.
+fn ask(listen: Option<SocketAddr>, session: &Session<'_>) -> Result<Vec<u8>, Error> {
+    if let Some(daemon) = Daemon::all(session).into_iter().next() {
+        let answer = daemon.get(FILES, session)?;
+        daemon.introduce();
+        return Ok(answer);
+    }
+    let answer = get(listen, FILES)?;
+    if let Some(address) = listen {
+        say(format_args!("from the daemon at {}", reachable(address)));
+    }
+    Ok(answer)
+}
+
 fn row(file: &File, now: Timestamp) -> Vec<String> {
-    let why: Vec<&str> = [&file.reason, &file.kind].into_iter().filter_map(|word| word.as_deref()).collect();
+    let steered = Some(file.guarding.as_str()).filter(|word| !matches!(*word, "" | "guard"));
+    let steered = steered.filter(|word| file.reason.as_deref() != Some(*word));
+    let words = [file.reason.as_deref(), file.kind.as_deref(), steered];
+    let why: Vec<&str> = words.into_iter().flatten().collect();
     let last_good = file.last_good.as_ref();
     let nothing = || "-".to_owned();
     // Whoever listens at that address said this.

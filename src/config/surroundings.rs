@@ -33,6 +33,34 @@ impl Surroundings {
         Some(PathBuf::from(OsStr::from_bytes(first))).filter(|path| path.is_absolute())
     }
 
+    /// The folders in which a daemon's socket may be, the likeliest first: one that is named counts alone. A user's own
+    /// daemon comes before the system's; there, `jsonwarden@USER.service` has a folder for each user.
+    #[must_use]
+    pub fn socket_folders(&self) -> Vec<PathBuf> {
+        if let Some(named) = self.folder("RUNTIME_DIRECTORY") {
+            return vec![named];
+        }
+        if self.is_root {
+            return vec!["/run/jsonwarden".into()];
+        }
+        self.folder("XDG_RUNTIME_DIR").map(|folder| folder.join("jsonwarden")).into_iter().collect()
+    }
+
+    /// Where the system's daemons may be found by a user who is not root.
+    #[must_use]
+    pub fn system_socket_folders(&self) -> Vec<PathBuf> {
+        if self.is_root || self.variable("RUNTIME_DIRECTORY").is_some() {
+            return Vec::new();
+        }
+        let user = self.variable("USER").filter(|user| !user.is_empty() && !user.as_encoded_bytes().contains(&b'/'));
+        let own = user.map(|user| {
+            let mut folder = OsString::from("/run/jsonwarden-");
+            folder.push(user);
+            PathBuf::from(folder)
+        });
+        own.into_iter().chain(["/run/jsonwarden".into()]).collect()
+    }
+
     /// The invoking user's home, for a file in `folder`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 fn policy() -> Policy {
     Policy {
         observes: false,
+        is_paused: false,
         settle: SETTLE,
         max_repairs: 3,
         max_repairs_within: Duration::from_secs(600),

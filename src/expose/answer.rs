@@ -8,12 +8,14 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::order::{self, Peer, Posted};
 use super::probes::{self, Probe};
 use super::render::{Page, Renderer};
 use super::view::View;
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+const NOTHING: &str = "nothing here\n";
+pub(super) const JSON: &str = "application/json";
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ enum Route {
     Ready,
     Health,
     Page(Page),
+    Daemon,
+    Order(Posted),
     Nothing,
 }
 
@@ -34,7 +38,8 @@ impl Route {
             "/metrics" => Self::Page(Page::Metrics),
             "/api/v1/files" => Self::Page(Page::Files),
             "/api/v1/incidents" => Self::Page(Page::Incidents),
-            _ => Self::Nothing,
+            "/api/v1/daemon" => Self::Daemon,
+            _ => Posted::of(path).map_or(Self::Nothing, Self::Order),
         }
     }
 
@@ -47,7 +52,8 @@ impl Route {
             Self::Page(Page::Metrics) => "metrics",
             Self::Page(Page::Files) => "files",
             Self::Page(Page::Incidents) => "incidents",
-            Self::Nothing => "other",
+            Self::Order(_) => "orders",
+            Self::Daemon | Self::Nothing => "other",
         }
     }
 
@@ -71,19 +77,29 @@ impl Server {
     }
 
     /// Answers a request, whatever it is.
-    pub(super) async fn respond<B: Body>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+    pub(super) async fn respond<B>(&self, request: Request<B>, peer: &Peer) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let began = Instant::now();
         let route = Route::of(request.uri().path());
-        let response = match self.refusal(&request, route) {
-            Some(refusal) => refusal,
-            None => self.answer(route, is_verbose(request.uri().query())).await,
+        let response = match (route, peer) {
+            (Route::Order(posted), Peer::Local(who)) if *request.method() == Method::POST => {
+                order::answer(&self.view, posted, *who, request.into_body()).await
+            }
+            _ => match self.refusal(&request, route, peer) {
+                Some(refusal) => refusal,
+                None => self.answer(route, is_verbose(request.uri().query())).await,
+            },
         };
         self.view.metrics.answered(route.label(), response.status().as_u16(), began.elapsed());
         response
     }
 
     /// Why a request is not answered at all.
-    fn refusal<B: Body>(&self, request: &Request<B>, route: Route) -> Option<Response<Full<Bytes>>> {
+    fn refusal<B: Body>(&self, request: &Request<B>, route: Route, peer: &Peer) -> Option<Response<Full<Bytes>>> {
+        let is_local = matches!(peer, Peer::Local(_));
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -92,11 +108,19 @@ impl Server {
         if !request.body().is_end_stream() {
             return Some(refuse(StatusCode::PAYLOAD_TOO_LARGE, "a request has no body here\n"));
         }
-        if !route.is_for_any_host() && !self.view.hosts.allow(request.uri(), request.headers()) {
+        if !is_local && !route.is_for_any_host() && !self.view.hosts.allow(request.uri(), request.headers()) {
             let why = "that host name is not ours; hosts in the [http] table of the configuration can allow it\n";
             return Some(refuse(StatusCode::MISDIRECTED_REQUEST, why));
         }
-        None
+        match route {
+            Route::Order(_) if is_local => {
+                let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "an order is given with POST\n");
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                Some(response)
+            }
+            Route::Order(_) | Route::Daemon if !is_local => Some(respond(StatusCode::NOT_FOUND, TEXT, NOTHING)),
+            _ => None,
+        }
     }
 
     async fn answer(&self, route: Route, verbose: bool) -> Response<Full<Bytes>> {
@@ -105,7 +129,8 @@ impl Server {
             Route::Ready => probed(probes::ready(&self.view, verbose), TEXT),
             Route::Health => probed(probes::health(&self.view), JSON),
             Route::Page(page) => self.page(page).await,
-            Route::Nothing => respond(StatusCode::NOT_FOUND, TEXT, "nothing here\n"),
+            Route::Daemon => respond(StatusCode::OK, JSON, self.view.identity.json()),
+            Route::Order(_) | Route::Nothing => respond(StatusCode::NOT_FOUND, TEXT, NOTHING),
         }
     }
 
@@ -134,7 +159,7 @@ fn refuse(code: StatusCode, why: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-fn respond(code: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(super) fn respond(code: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = code;
     let headers = response.headers_mut();

@@ -40,6 +40,11 @@ impl Connections {
         Self { limits, open: Mutex::default() }
     }
 
+    /// What they are allowed.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// A place for a new connection. When all are taken, the one that has waited longest for its header goes; when every
     /// one is being answered, there is no place.
     pub(super) fn enter(self: &Arc<Self>, now: Instant) -> Option<Slot> {

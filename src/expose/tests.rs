@@ -15,6 +15,7 @@ use crate::health::{Check, Health, Level};
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::stage::Latch;
+use crate::steer::{Orders, Standing};
 use crate::verdict::{Kind, Reason, State};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,10 +49,14 @@ fn site(limits: Limits) -> Site {
         latches: vec![latched],
         draining: draining.clone(),
         hosts: Hosts::new(&[]),
+        identity: Identity { state_dir: "/state".into() },
+        orders: Orders { documents: mpsc::channel(1).0, reload: mpsc::channel(1).0 },
+        disk: crate::disk::Disk::default(),
     };
     let (stop, stopped) = oneshot::channel();
     let stopped = async { drop(stopped.await) };
-    let ended = Some(runtime.spawn(run(listener, view, limits, stopped, heartbeat)));
+    let ended =
+        Some(runtime.spawn(run(Listeners { tcp: Some(listener), socket: None }, view, limits, stopped, heartbeat)));
     Site { address, health, draining, status, latch: Some(latch), stop: Some(stop), ended, runtime }
 }
 
@@ -128,6 +133,7 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         subject: Subject { document: DocumentId::new(Path::new("/srv"), name), watch: WatchName::new("w") },
         state: State::Held,
         reason: Some(Reason::NoVersion),
+        guarding: "guard",
         kind: Some(Kind::Empty),
         findings: Vec::new(),
         last_good: None,
@@ -137,7 +143,12 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         best_effort: None,
         stock: Stock::default(),
     };
-    site.status.send_replace(Arc::new(Status { files: [file].into(), judged: 1, first_sweep_done: true }));
+    site.status.send_replace(Arc::new(Status {
+        files: [file].into(),
+        judged: 1,
+        first_sweep_done: true,
+        standing: Standing::default(),
+    }));
     let files: serde_json::Value = serde_json::from_str(body(&site.get("/api/v1/files"))).unwrap();
     assert_eq!(files[0]["path"], "/srv/a\\x0a\\xff.json");
     assert_eq!(files[0]["path_bytes"], "2f7372762f610aff2e6a736f6e");

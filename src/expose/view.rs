@@ -1,17 +1,24 @@
 //! What is answered from: snapshots, atomics and short copies. Nothing here waits for a disk or a stage.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::hosts::Hosts;
+use crate::disk::Disk;
+use crate::error::Escaped;
 use crate::event::{FileStatus, Status};
 use crate::health::{Check, Health, Level, Standing};
+use crate::line;
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::stage::{Heartbeat, Latched};
+use crate::steer::Orders;
 use crate::verdict::State;
 
 /// What is answered from.
@@ -33,6 +40,34 @@ pub struct View {
     pub draining: Arc<AtomicBool>,
     /// The names that we answer to.
     pub hosts: Hosts,
+    /// Who we are.
+    pub identity: Identity,
+    /// Where orders go.
+    pub orders: Orders,
+    /// For finding out who may order what.
+    pub disk: Disk,
+}
+
+/// Which daemon this is: several may run on one machine.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its state directory, canonical.
+    pub state_dir: PathBuf,
+}
+
+impl Identity {
+    /// As a JSON object. What cannot be shown of the path stands beside it in hex.
+    pub(super) fn json(&self) -> String {
+        let path = self.state_dir.as_os_str();
+        let members = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "uid": rustix::process::geteuid().as_raw(),
+            "state_dir": Escaped(path).to_string(),
+            "state_dir_bytes": line::hex(path.as_bytes()),
+        });
+        members.to_string() + "\n"
+    }
 }
 
 impl View {

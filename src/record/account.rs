@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use tracing::Level;
 
 use super::Recorder;
+use super::steered::steered;
 use super::words;
 use crate::config::WatchName;
 use crate::document::{DocumentId, Mark, Version};
@@ -28,7 +29,7 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    fn new(level: Level, name: &'static str, sentence: String) -> Self {
+    pub(super) fn new(level: Level, name: &'static str, sentence: String) -> Self {
         Self {
             level,
             name,
@@ -62,7 +63,7 @@ impl<'a> Account<'a> {
         Self { incident: incident.into(), ..self }
     }
 
-    fn kept(self, fields: Value) -> Self {
+    pub(super) fn kept(self, fields: Value) -> Self {
         let fields = if let Value::Object(fields) = fields { fields } else { Map::new() };
         Self { kept: Some(fields), ..self }
     }
@@ -265,6 +266,7 @@ impl Recorder {
                     format!("looking at all files took {took}, longer than the interval, which is stretched");
                 Account::new(warn, "sweep_stretched", sentence)
             }
+            Fact::Steered { steering, asker } => steered(steering, asker.as_ref()),
             Fact::StorageLow { available } => {
                 self.metrics.state_dir_has(*available);
                 let room = words::bytes(*available);

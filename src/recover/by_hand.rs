@@ -24,11 +24,7 @@ impl Recover {
     pub(super) fn changed(&mut self, documents: Vec<DocumentId>) {
         self.changes_due = Some(Instant::now() + INTERVAL);
         for document in documents {
-            if let Some(tracked) = self.documents.get_mut(&document) {
-                // It may have nothing stored now, whenever something was stored last.
-                tracked.stored_at = None;
-                self.look(&document);
-            }
+            self.changed_by_hand(&document);
         }
     }
 }

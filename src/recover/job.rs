@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
-use crate::error::Result;
+use crate::error::{Cause, Error, Result};
 use crate::event::Stock;
 use crate::quarantine::Quarantine;
 use crate::read::OpenWriter;
@@ -88,6 +88,8 @@ pub(super) enum Work {
     Repair(Judged),
     /// Look at what a swap left beside it.
     Leftover { name: OsString, put_aside: Option<Digest> },
+    /// The newest version, which is suspicious and has this digest, is the good one.
+    Accept { digest: Digest },
     /// Give old versions, so that the rest takes no more than this on disk.
     Prune { max_bytes: u64 },
 }
@@ -100,6 +102,7 @@ pub(super) enum Done {
     Disposed(OsString, Result<Disposal>, Result<Known>),
     /// How many versions, and bytes.
     Pruned(Result<(usize, u64)>, Result<Known>),
+    Accepted(Result<Stored>),
     Panicked(&'static str),
 }
 
@@ -109,6 +112,7 @@ impl Work {
             Self::Look { .. } => "looking",
             Self::Repair(_) => "repairing",
             Self::Leftover { .. } => "looking at a leftover",
+            Self::Accept { .. } => "accepting",
             Self::Prune { .. } => "pruning",
         }
     }
@@ -147,11 +151,23 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
             let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
             Done::Disposed(name.clone(), disposal, known(tools, &task.document))
         }
+        Work::Accept { digest } => Done::Accepted(accept(tools, &task.document, *digest)),
         Work::Prune { max_bytes } => {
             let keep = Keep { max_bytes: *max_bytes, ..Keep::of(&task.watch.rules) };
             Done::Pruned(prune(tools, &task.document, keep), known(tools, &task.document))
         }
     }
+}
+
+fn accept(tools: &Tools, document: &DocumentId, digest: Digest) -> Result<Stored> {
+    let refused =
+        || Error::new("accepting", document.path(), Cause::Refused("it was stored anew meanwhile".to_owned()));
+    let folder = tools.backups.find(document)?.ok_or_else(refused)?;
+    folder.lock()?;
+    let newest = folder.versions()?.into_iter().next();
+    let newest =
+        newest.filter(|newest| newest.digest == digest && newest.mark == Mark::Suspicious).ok_or_else(refused)?;
+    folder.mark(&newest, Mark::Accepted, "accept")
 }
 
 fn prune(tools: &Tools, document: &DocumentId, keep: Keep) -> Result<(usize, u64)> {

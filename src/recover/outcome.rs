@@ -32,6 +32,7 @@ impl Recover {
             Done::Repaired(report, known) => self.repaired(document, report, known).await,
             Done::Disposed(name, disposal, known) => self.disposed(document, name, disposal, known).await,
             Done::Pruned(pruned, known) => self.pruned(document, pruned, known).await,
+            Done::Accepted(accepted) => self.accepted(document, accepted),
             Done::Panicked(doing) => self.panicked(document, doing).await,
         }
         if self
@@ -65,6 +66,7 @@ impl Recover {
         for fact in facts {
             self.say(fact).await;
         }
+        self.answer_waiting(document, &looked);
         self.step(document, Input::Looked(seen)).await;
         self.looked_at(document).await;
     }

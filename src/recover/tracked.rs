@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::beside::Beside;
 use super::job::{Known, Odd, Task, Work};
+use super::orders::guarding;
 use crate::config::Watch;
 use crate::decide::{Machine, Policy};
 use crate::disk::directory::Directory;
@@ -15,6 +16,7 @@ use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
 use crate::event::{FileStatus, IncidentId, Subject};
 use crate::read::OpenWriter;
+use crate::steer::Standing;
 use crate::verdict::{Finding, Kind, Reason, State};
 
 /// A document under guard.
@@ -107,12 +109,12 @@ impl Tracked {
     }
 
     /// Notes whose it is by now, and where.
-    pub(super) fn belongs(&mut self, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>) {
+    pub(super) fn belongs(&mut self, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>, standing: &Standing) {
         self.directory = directory;
         if literal != self.literal || !Arc::ptr_eq(&watch, &self.watch) {
-            self.policy = Policy::of(&watch.rules, literal);
             self.subject.watch = watch.name.clone();
             (self.watch, self.literal) = (watch, literal);
+            self.policy = self.policy_under(standing);
         }
     }
 
@@ -173,13 +175,14 @@ impl Tracked {
         }
     }
 
-    pub(super) fn status(&self) -> FileStatus {
+    pub(super) fn status(&self, standing: &Standing) -> FileStatus {
         let (state, reason) = self.machine.state();
         let is_wrong = !matches!(state, State::Healthy);
         FileStatus {
             subject: self.subject.clone(),
             state,
             reason,
+            guarding: guarding(standing, self.subject.document.path(), self),
             kind: self.kind.filter(|_| is_wrong),
             findings: self.findings.clone(),
             last_good: self.known.as_ref().and_then(|known| known.last_good.clone()),

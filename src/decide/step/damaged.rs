@@ -77,7 +77,8 @@ impl Stepper<'_> {
         let Phase::Held(reason, held) = &self.machine.phase else { return false };
         let lasts = match reason {
             Reason::OpenWriter | Reason::Changing | Reason::Breaker => false,
-            Reason::Observe => self.policy.observes,
+            Reason::Observe => self.policy.observes && !self.policy.is_paused,
+            Reason::Paused => self.policy.is_paused,
             _ => self.machine.held_until.is_some_and(|until| until > self.now),
         };
         lasts && held.digest == damage.digest
@@ -130,6 +131,9 @@ impl Stepper<'_> {
     fn believe(&mut self, mut damage: Damage) -> Next {
         damage.changing = self.now;
         self.open_incident(&damage);
+        if self.policy.is_paused {
+            return self.hold(Reason::Paused, "somebody paused it; `jsonwarden resume` ends that", damage, None);
+        }
         if self.policy.observes {
             return self.hold(Reason::Observe, "its watch only observes", damage, None);
         }

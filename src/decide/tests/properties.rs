@@ -51,8 +51,10 @@ fn wait() -> impl Strategy<Value = Option<Duration>> {
 fn rules() -> impl Strategy<Value = Policy> {
     let settle = prop_oneof![Just(0), Just(1000), 0..30_000u64, Just(u64::MAX)];
     let within = prop_oneof![Just(0), Just(600), 0..100_000u64, Just(u64::MAX)];
-    (any::<bool>(), settle, 0..4u32, within, any::<bool>()).prop_map(
-        |(observes, settle, max, within, tells_missing)| Policy {
+    let is_paused = prop::bool::weighted(0.1);
+    (any::<bool>(), settle, 0..4u32, within, any::<bool>(), is_paused).prop_map(
+        |(observes, settle, max, within, tells_missing, is_paused)| Policy {
+            is_paused,
             observes: observes && settle % 2 == 1,
             settle: Duration::from_millis(settle),
             max_repairs: max,
@@ -77,7 +79,7 @@ impl Observer {
             assert_eq!(same, *digest);
             assert!(now - since >= policy.settle, "{:?} is no settling", now - since);
             assert!(*certainty == Certainty::Certified || before.is_some_and(|_| now - since >= PAIR_GAP));
-            assert!(machine.is_proven && !policy.observes);
+            assert!(machine.is_proven && !policy.observes && !policy.is_paused);
         }
         self.is_repairing = next == Next::Repair || (self.is_repairing && machine.state().0 == State::Repairing);
         self.hears(notes, machine);
@@ -156,7 +158,7 @@ fn waits_for_something(machine: &Machine, next: Next, input: &Input, now: Instan
         return;
     }
     let waits = match machine.state() {
-        (State::Held, Some(Reason::Observe | Reason::Suspicious | Reason::ConflictMarkers)) => false,
+        (State::Held, Some(Reason::Observe | Reason::Paused | Reason::Suspicious | Reason::ConflictMarkers)) => false,
         (State::Settling | State::Held, _) | (State::Unreadable, Some(Reason::Permission)) => true,
         _ => false,
     };

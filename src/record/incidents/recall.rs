@@ -17,6 +17,8 @@ use crate::error::{Cause, Error, Result};
 use crate::event::IncidentId;
 use crate::line;
 use crate::record::recent::{self, Incident};
+use crate::record::steered;
+use crate::steer::Standing;
 use crate::verdict::{Kind, Reason};
 
 /// A line that is longer than this is none of ours.
@@ -47,6 +49,8 @@ pub struct Recall {
     pub repairs: BTreeMap<DocumentId, Vec<Timestamp>>,
     /// The newest incidents, the newest last.
     pub recent: Vec<Incident>,
+    /// What people said of the guarding, and have not taken back.
+    pub standing: Standing,
 }
 
 /// A hold that had not ended.
@@ -71,6 +75,7 @@ impl Recall {
             held: BTreeMap::new(),
             repairs: BTreeMap::new(),
             recent: Vec::new(),
+            standing: Standing::default(),
         }
     }
 
@@ -127,6 +132,9 @@ impl Recall {
         let incident = members.get("incident").and_then(Value::as_u64).map(IncidentId);
         if let Some(incident) = incident {
             self.next_incident = self.next_incident.max(IncidentId(incident.0.saturating_add(1)));
+        }
+        if steered::recall(&mut self.standing, name, at, members).is_some() {
+            return Some(());
         }
         if let Some(document) = document(members) {
             self.remember(name, at, document, incident, members);

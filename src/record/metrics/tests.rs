@@ -27,6 +27,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
         },
         state,
         reason: None,
+        guarding: "guard",
         kind: None,
         findings: Vec::new(),
         last_good: None,
@@ -39,7 +40,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
 }
 
 fn scrape(metrics: &Metrics, files: Vec<FileStatus>) -> String {
-    let status = Status { files: files.into(), judged: 0, first_sweep_done: true };
+    let status = Status { files: files.into(), judged: 0, first_sweep_done: true, ..Status::default() };
     let sick = Standing { level: Level::Degraded, detail: String::new() };
     String::from_utf8(metrics.encode(&status, &[("sweep", sick)])).unwrap()
 }

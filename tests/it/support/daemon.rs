@@ -34,6 +34,7 @@ impl Launch {
     pub(crate) fn new(world: &World) -> Self {
         let mut command = command();
         command.arg("run").arg("--state-dir").arg(&world.state).args(["--listen", "127.0.0.1:0"]);
+        command.env("RUNTIME_DIRECTORY", &world.run);
         Self { command, state: StateDirectory(world.state.clone()) }
     }
 

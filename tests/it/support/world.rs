@@ -13,6 +13,8 @@ pub(crate) struct World {
     pub(crate) files: PathBuf,
     /// The state directory; not made yet.
     pub(crate) state: PathBuf,
+    /// Where the daemon's socket goes; not made yet.
+    pub(crate) run: PathBuf,
     _folder: TempDir,
 }
 
@@ -22,7 +24,7 @@ impl World {
         let root = folder.path().canonicalize().unwrap();
         let files = root.join("files");
         fs::create_dir(&files).unwrap();
-        Self { state: root.join("state"), files, root, _folder: folder }
+        Self { state: root.join("state"), run: root.join("run"), files, root, _folder: folder }
     }
 
     /// The path of a guarded file.

@@ -11,6 +11,7 @@ mod hand;
 mod history;
 mod moment;
 mod orphans;
+mod pen;
 mod repair;
 mod restore;
 mod run;
@@ -20,6 +21,7 @@ mod store;
 mod table;
 mod verify;
 mod walk;
+mod write;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -68,6 +70,8 @@ enum Command {
     Repair(repair::Arguments),
     /// Reads every stored version again and compares it with its digest; exit status 1 when one is damaged
     Verify(verify::Arguments),
+    /// Puts what comes on standard input in the place of a file, safely: lock, back up, validate, exchange, validate again
+    Write(write::Arguments),
     /// Removes all that is kept of files: versions, quarantine, and what the log of incidents says of them
     Forget(forget::Arguments),
     /// Makes the present, suspicious version of a file the good one
@@ -94,6 +98,8 @@ enum Failure {
     Config(LoadError),
     /// Something failed.
     Failed(Error),
+    /// What was to be written is no good: where, and why.
+    Invalid(String),
     /// What was to be printed could not be.
     Output(io::Error),
 }
@@ -121,6 +127,7 @@ impl Failure {
         match self {
             Self::Config(error) => error.exit_status(),
             Self::Failed(error) => error.exit_status(),
+            Self::Invalid(_) => 1,
             // Whoever reads has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) => 74,
@@ -133,6 +140,7 @@ impl Failure {
             Self::Config(error @ LoadError::Wrong(_)) => Some(error.to_string()),
             Self::Config(error) => Some(format!("jsonwarden: {error}")),
             Self::Failed(error) => Some(format!("jsonwarden: {error}")),
+            Self::Invalid(what) => Some(what.clone()),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
             Self::Output(error) => Some(format!("jsonwarden: writing to standard output: {error}")),
         }
@@ -203,6 +211,7 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Restore(arguments) => restore::run(&arguments, &mut session),
         Command::Repair(arguments) => repair::run(&arguments, &mut session),
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
+        Command::Write(arguments) => write::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
         Command::Accept(arguments) => accept::run(&arguments, &mut session),
         Command::Pause(arguments) => steer::pause(&arguments, &mut session),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use place::{own_state_dir, resolved};
 
-use crate::backup::Backups;
+use crate::backup::{Backups, check_format};
 use crate::config::{LockKind, Rules};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -101,6 +101,7 @@ impl Writer {
         let document = resolved(disk, path)?;
         let directory = disk.open_directory(document.directory())?;
         let state = disk.make_directory_at(state)?;
+        check_format(disk, &state)?;
         let quarantine = Quarantine::new(disk.clone(), state.duplicate()?);
         let backups = Backups::new(disk.clone(), state);
         Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules })

@@ -3,12 +3,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::backup::check_format;
 use crate::disk::directory::Directory;
-use crate::disk::{Disk, File, Opened};
+use crate::disk::{Disk, File};
 use crate::error::{Cause, Error, Result};
-
-/// The format of everything in the state directory. A newer program upgrades in order; an older one refuses.
-const FORMAT: &str = "1";
 
 /// A state directory that no other daemon has.
 #[derive(Debug)]
@@ -35,34 +33,6 @@ impl StateDir {
         }
         check_format(disk, &directory)?;
         Ok(Self { directory, _lock: lock })
-    }
-}
-
-fn check_format(disk: &Disk, directory: &Directory) -> Result<()> {
-    let name = OsStr::new("format");
-    let path = directory.path().join(name);
-    match disk.open(directory, name)? {
-        Opened::File(file, _) => {
-            let bytes = disk.read(&file, &path, 64, || true)?.unwrap_or_default();
-            let found = String::from_utf8_lossy(&bytes);
-            // Nothing in it: the disk was full, or the power went, when it was made.
-            if found.trim() == FORMAT || found.trim().is_empty() {
-                return Ok(());
-            }
-            let why =
-                format!("its format is {:?}, and this program knows {FORMAT}: run a newer jsonwarden", found.trim());
-            Err(Error::new("opening the state directory", directory.path(), Cause::Refused(why)))
-        }
-        Opened::Missing => {
-            let file = disk.create(directory, name, 0o600)?;
-            disk.write(&file, &path, format!("{FORMAT}\n").as_bytes())?;
-            disk.sync(&file, &path)?;
-            disk.sync_directory(directory)
-        }
-        Opened::Other(found) => {
-            let why = format!("a {} stands there", found.file_type());
-            Err(Error::new("reading", path, Cause::Refused(why)))
-        }
     }
 }
 

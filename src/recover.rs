@@ -244,6 +244,12 @@ impl Recover {
             }
             return;
         }
+        if sight == Sight::Open {
+            if let Some(tracked) = self.documents.get(&document) {
+                self.say(Fact::Returned { subject: tracked.subject.clone() }).await;
+            }
+            return self.forget(&document).await;
+        }
         let (unlooked, owners, remembered) = (&mut self.unlooked, &mut self.owners, &mut self.remembered);
         let standing = &self.standing;
         let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
@@ -268,7 +274,7 @@ impl Recover {
                 tracked.prospects.unrepairable = Some(why.clone());
                 Seen::Unreadable(reason, why)
             }
-            Sight::Gone => return,
+            Sight::Gone | Sight::Open => return,
         };
         let is_stalled = matches!(seen, Seen::Unreadable(Reason::Stalled, _));
         if tracked.is_in_flight && !is_stalled {

@@ -92,6 +92,8 @@ pub enum Sight {
     DirectoryMissing,
     /// It cannot be looked at; the text says why.
     Unreadable(Reason, String),
+    /// A folder that could not be looked into can be now: its documents speak for themselves.
+    Open,
     /// It left the watch: what a glob or a folder matched is gone since two sweeps, or no watch takes it any more.
     Gone,
 }

@@ -46,9 +46,13 @@ fn check(session: &mut Session<'_>) -> Ended {
     if !loaded.settings.left_out.is_empty() {
         return Ok(2);
     }
-    let file = loaded.file.as_deref().map_or_else(|| "no file".to_owned(), shown);
+    let verdict = match loaded.file.as_deref().map(shown) {
+        Some(file) if loaded.is_file_there => format!("{file}: no mistakes"),
+        Some(file) => format!("{file} is not there: the defaults hold"),
+        None => "there is no place for a file: the defaults hold".to_owned(),
+    };
     let watches = loaded.settings.watches.len();
-    writeln!(session.out, "{file}: no mistakes; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
+    writeln!(session.out, "{verdict}; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
     Ok(0)
 }
 

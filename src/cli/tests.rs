@@ -219,6 +219,9 @@ fn config_check_prints_every_mistake_and_ends_with_2() {
     let done = world.run(&["config", "check", "-c", "a.toml"]);
     assert_eq!(done.status, 0);
     assert!(done.printed.ends_with("a.toml: no mistakes; 0 watches\n"));
+    let done = world.run(&["config", "check"]);
+    assert_eq!(done.status, 0);
+    assert!(done.printed.contains("the defaults hold; 0 watches\n"), "{}", done.printed);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Loaded {
     pub defaults: Rules,
     /// Where the main file is, or would be; `None` when there is no place for one.
     pub file: Option<PathBuf>,
+    /// Is it there?
+    pub is_file_there: bool,
     pub(super) effective: Effective,
 }
 
@@ -37,8 +39,10 @@ pub fn load(options: &Options, surroundings: &Surroundings, disk: &Disk) -> std:
     let mut problems = Vec::new();
     let written = match &file {
         Some((path, named)) => main_file(disk, path, named.as_ref(), surroundings, &mut problems)?,
-        None => Written::default(),
+        None => None,
     };
+    let is_file_there = written.is_some();
+    let written = written.unwrap_or_default();
     let mut globals = overrides(options, surroundings, &mut problems).or(&written.globals);
     place_state_dir(&mut globals, surroundings, &mut problems);
     let mut effective = Effective { globals: globals.or(&built_in(GLOBAL)), watches: Vec::new() };
@@ -56,7 +60,7 @@ pub fn load(options: &Options, surroundings: &Surroundings, disk: &Disk) -> std:
     }
     let settings = effective.settings(left_out);
     let defaults = rules(&written.defaults.or(&built_in(RULES)));
-    Ok(Loaded { settings, defaults, file: file.map(|(path, _)| path), effective })
+    Ok(Loaded { settings, defaults, file: file.map(|(path, _)| path), is_file_there, effective })
 }
 
 fn complain(problems: &mut Vec<Problem>, result: std::result::Result<(), Vec<Problem>>) {
@@ -82,19 +86,20 @@ fn locate(options: &Options, surroundings: &Surroundings) -> Option<(PathBuf, Op
     folder.map(|folder| (folder.join(FILE_NAME), None))
 }
 
+/// The file as written; `None`: it is not there, and nobody named it.
 fn main_file(
     disk: &Disk,
     path: &Path,
     named: Option<&Origin>,
     surroundings: &Surroundings,
     problems: &mut Vec<Problem>,
-) -> Result<Written> {
+) -> Result<Option<Written>> {
     match (files::read(disk, path)?, named) {
         (Some(Ok(source)), _) => {
-            return Ok(raw::read(&source, false, surroundings).unwrap_or_else(|wrong| {
+            return Ok(Some(raw::read(&source, false, surroundings).unwrap_or_else(|wrong| {
                 problems.extend(wrong);
                 Written::default()
-            }));
+            })));
         }
         (Some(Err(problem)), _) => problems.push(problem),
         (None, Some(origin)) => {
@@ -103,7 +108,7 @@ fn main_file(
         }
         (None, None) => {}
     }
-    Ok(Written::default())
+    Ok(None)
 }
 
 /// Adds the watches of each fragment, or complains about it and leaves it out.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::folder::{Folder, Manner};
 use super::mount::lock;
 use super::sweeper::Sweeper;
+use super::territory::RootIndex;
+use super::{Observation, Sight};
 use crate::disk::directory::Directory;
 use crate::disk::follow::is_absence;
 use crate::disk::signature::Signature;
+use crate::document::DocumentId;
 use crate::error::Error;
 use crate::verdict::Reason;
 
@@ -105,6 +108,43 @@ impl Sweeper {
             }),
         };
         folder.write().placed = Some(placed);
+    }
+
+    /// Says of a folder that cannot be looked into, and of which no document is known that would say so, that it cannot.
+    pub(super) fn tell_closed(&self, folder: &Folder, reason: Reason, why: &str, manner: Manner) {
+        let root = {
+            let contents = folder.read();
+            let is_news = manner.insists || contents.told_closed.is_none();
+            contents.reaching.first().copied().filter(|_| is_news && contents.entries.is_empty())
+        };
+        let Some(root) = root else { return };
+        if self.tell_folder(folder, root, Sight::Unreadable(reason, why.to_owned())) {
+            folder.write().told_closed = Some(root);
+        }
+    }
+
+    /// Takes back what was said of a folder that could not be looked into.
+    pub(super) fn tell_open(&self, folder: &Folder, sight: Sight) {
+        if folder.read().told_closed.is_none() {
+            return;
+        }
+        let root = folder.write().told_closed.take();
+        if let Some(root) = root {
+            self.tell_folder(folder, root, sight);
+        }
+    }
+
+    fn tell_folder(&self, folder: &Folder, root: RootIndex, sight: Sight) -> bool {
+        let (Some(parent), Some(name)) = (folder.path.parent(), folder.path.file_name()) else { return true };
+        self.shared.found(root);
+        let observation = Observation::Document {
+            document: DocumentId::new(parent, name),
+            watch: self.territory.roots()[root as usize].watch.clone(),
+            literal: false,
+            directory: self.shared.nowhere.clone(),
+            sight,
+        };
+        self.shared.observe(&self.mount.pulse, observation)
     }
 
     /// Nothing in it is guarded any more.

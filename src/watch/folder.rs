@@ -40,6 +40,8 @@ pub(super) struct Contents {
     pub(super) leftovers: Vec<Leftover>,
     /// Can it be changed without this kernel noticing?
     pub(super) is_remote: bool,
+    /// Was it said of it, for want of documents to say it of, that it cannot be looked into? By a root of this watch.
+    pub(super) told_closed: Option<RootIndex>,
     /// What repairs in it stand on.
     pub(super) footing: Option<Footing>,
     /// Does the kernel tell of it? `Some(Err)`: no, and why; `None`: it is to be asked.
@@ -162,7 +164,7 @@ impl Seen {
     fn of(sight: &Sight) -> Self {
         match sight {
             Sight::Present(signature) => Self::Present(*signature),
-            Sight::Missing | Sight::Gone => Self::Missing,
+            Sight::Missing | Sight::Gone | Sight::Open => Self::Missing,
             Sight::DirectoryMissing => Self::DirectoryMissing,
             Sight::Unreadable(..) => Self::Unreadable,
         }

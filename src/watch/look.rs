@@ -32,19 +32,23 @@ impl Sweeper {
                 if let Err(error) = self.list_if_changed(folder, &directory, found) {
                     let (reason, why) = (Reason::of(&error), error.to_string());
                     let unreadable = |_: &Entry| Sight::Unreadable(reason, why.clone());
-                    return self.pass(folder, Some(&directory), None, manner, unreadable);
+                    self.pass(folder, Some(&directory), None, manner, unreadable);
+                    return self.tell_closed(folder, reason, &why, manner);
                 }
+                self.tell_open(folder, Sight::Open);
                 self.look_at_entries(folder, &directory, None, manner);
                 self.look_at_leftovers(folder, &directory, manner);
             }
             Arrival::Away => {
                 self.pass(folder, None, None, manner, |_| Sight::DirectoryMissing);
+                self.tell_open(folder, Sight::Gone);
                 if folder.read().entries.is_empty() {
                     self.forget_folder(folder);
                 }
             }
             Arrival::Closed(reason, why) => {
                 self.pass(folder, None, None, manner, |_| Sight::Unreadable(reason, why.clone()));
+                self.tell_closed(folder, reason, &why, manner);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{Entry, Folder, Manner, Seen, Step, judge};
+use super::folder::{Contents, Entry, Folder, Manner, Seen, Step, judge};
 use super::mount::{Mount, Shared, lock};
 use super::sweeper::Sweeper;
 use super::{Observation, Sight};
@@ -69,7 +69,7 @@ impl Sweeper {
                 }
                 if let Step::Remember { seen, tells: true, .. } = step {
                     let sight = if seen == Seen::Missing { Sight::Missing } else { sight };
-                    if !self.tell(folder, entry, directory, sight) {
+                    if !self.tell(folder, &contents, entry, directory, sight) {
                         return;
                     }
                 }
@@ -90,7 +90,7 @@ impl Sweeper {
             match step {
                 Step::Lose => {
                     let contents = folder.read();
-                    self.tell(folder, &contents.entries[*index], directory, Sight::Gone);
+                    self.tell(folder, &contents, &contents.entries[*index], directory, Sight::Gone);
                     leaving.push(*index);
                 }
                 Step::Drop => leaving.push(*index),
@@ -120,9 +120,18 @@ impl Sweeper {
         });
     }
 
-    fn tell(&self, folder: &Folder, entry: &Entry, directory: Option<&Arc<Directory>>, sight: Sight) -> bool {
+    fn tell(
+        &self,
+        folder: &Folder,
+        contents: &Contents,
+        entry: &Entry,
+        directory: Option<&Arc<Directory>>,
+        sight: Sight,
+    ) -> bool {
         if matches!(sight, Sight::Present(_)) {
-            self.shared.found(entry.root);
+            for root in self.territory.sharing(&contents.reaching, entry.root, &folder.path, &entry.name) {
+                self.shared.found(root);
+            }
         }
         let observation = Observation::Document {
             document: DocumentId::new(&folder.path, &entry.name),

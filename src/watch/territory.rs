@@ -135,7 +135,27 @@ impl Territory {
         if config::is_always_left_out(&path) || self.left_out.iter().any(|left_out| path.starts_with(left_out)) {
             return None;
         }
-        reaching.iter().copied().find(|root| self.takes(*root, &path, name))
+        let taking = || reaching.iter().copied().filter(|root| self.takes(*root, &path, name));
+        let first = taking().next()?;
+        // A watch that names a file beside its folder names it.
+        Some(taking().find(|root| self.is_literal(*root) && self.is_of_one_watch(*root, first)).unwrap_or(first))
+    }
+
+    fn is_of_one_watch(&self, one: RootIndex, other: RootIndex) -> bool {
+        self.roots[one as usize].watch_index == self.roots[other as usize].watch_index
+    }
+
+    /// All the roots of one watch that would take a file, had they been asked first.
+    pub(super) fn sharing(
+        &self,
+        reaching: &[RootIndex],
+        root: RootIndex,
+        folder: &Path,
+        name: &OsStr,
+    ) -> Vec<RootIndex> {
+        let path = folder.join(name);
+        let shares = |other: &RootIndex| self.is_of_one_watch(*other, root) && self.takes(*other, &path, name);
+        reaching.iter().copied().filter(shares).collect()
     }
 
     fn takes(&self, root: RootIndex, path: &Path, name: &OsStr) -> bool {
@@ -259,6 +279,25 @@ mod tests {
         assert_eq!(claimed_by(&territory, "/srv/b.json").as_deref(), Some("glob"));
         assert_eq!(claimed_by(&territory, "/srv/c.json").as_deref(), Some("rest"));
         assert_eq!(claimed_by(&territory, "/srv/d/e.json").as_deref(), Some("rest"));
+    }
+
+    #[test]
+    fn a_file_named_beside_its_folder_in_one_watch_is_named_whatever_their_order() {
+        let (folder, file) = (Target::Path("/srv".into()), Target::Path("/srv/a.json".into()));
+        let literal = || Reach::Literal { path: "/srv/a.json".into(), found: true };
+        let reach = |target: &Target| match target {
+            Target::Path(path) if path == Path::new("/srv") => Reach::Folder("/srv".into()),
+            _ => literal(),
+        };
+        for paths in [vec![folder.clone(), file.clone()], vec![file.clone(), folder.clone()]] {
+            let reaches = (0..).zip(paths.iter().map(reach)).collect();
+            let territory = Territory::new(&[watch("a", paths, &[])], Vec::new()).with(reaches);
+            let reaching = territory.reaching(Path::new("/srv"));
+            let root = territory.claim(&reaching, Path::new("/srv"), OsStr::new("a.json")).unwrap();
+            assert!(territory.is_literal(root));
+            let sharing = territory.sharing(&reaching, root, Path::new("/srv"), OsStr::new("a.json"));
+            assert_eq!(sharing, [0, 1], "and neither root is without a file");
+        }
     }
 
     #[test]

@@ -192,3 +192,52 @@ fn a_link_to_a_file_is_followed_once_and_its_target_is_repaired() {
     assert_guarded(&daemon, &target);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink(), "the link itself stays");
 }
+
+/// As [`launch`], run by the user that the rest of the world belongs to.
+fn launch_as_stranger(world: &World, paths: &[&Path]) -> Launch {
+    let launch = launch(world, paths).with(|command| {
+        command.uid(STRANGER).gid(STRANGER);
+    });
+    let settings = world.root.join("jsonwarden.toml");
+    fs::set_permissions(&settings, fs::Permissions::from_mode(0o644)).unwrap();
+    chown(&world.root, Some(STRANGER), Some(STRANGER)).unwrap();
+    launch
+}
+
+#[test]
+fn a_folder_that_cannot_be_looked_into_is_told_once_and_no_longer_when_it_can() {
+    if !is_root() {
+        return skip("a folder that may not be read", "the daemon must run as another user than the folder's");
+    }
+    let world = World::new();
+    let folder = world.file("closed");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("a.json");
+    fs::write(&file, document(1, 1_000)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let daemon = launch_as_stranger(&world, &[]).start();
+    daemon.wait_state(&folder, "unreadable");
+    let told = |event: &str| {
+        let about = |line: &serde_json::Value| line.to_string().contains(folder.to_str().unwrap());
+        daemon.logged(event).iter().filter(|line| about(line)).count()
+    };
+    let sweeps = daemon.count("sweep_duration_seconds_count", &[]);
+    wait_until(LIMIT, "two more sweeps", || daemon.count("sweep_duration_seconds_count", &[]) >= sweeps + 2);
+    assert_eq!((told("told"), told("returned")), (1, 0), "{}", daemon.log_text());
+    assert_eq!(daemon.count("files", &[("state", "unreadable")]), 1);
+
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    daemon.wait_stored(&file, &document(1, 1_000));
+    wait_until(LIMIT, "the folder is no file", || daemon.state_of(&folder).is_none());
+    assert_eq!((told("told"), told("returned")), (1, 1), "{}", daemon.log_text());
+    assert_eq!(daemon.count("files", &[("state", "unreadable")]), 0);
+}
+
+#[test]
+fn a_file_that_is_named_beside_its_folder_is_no_reason_to_warn() {
+    let world = World::new();
+    let path = world.write("a.json", "42");
+    let daemon = launch(&world, &[&path]).start();
+    daemon.wait_stored(&path, b"42");
+    assert!(daemon.logged("nothing_found").is_empty(), "{}", daemon.log_text());
+}

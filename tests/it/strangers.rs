@@ -42,9 +42,11 @@ fn is_kept_anywhere(world: &World, bytes: &str) -> bool {
 }
 
 fn relink(link: &Path, target: &Path) {
-    let _ = fs::remove_file(link);
-    symlink(target, link).unwrap();
-    lchown(link, Some(STRANGER), Some(STRANGER)).unwrap();
+    // Theirs before it has the name: one of root's would be followed.
+    let new = link.with_extension("new");
+    symlink(target, &new).unwrap();
+    lchown(&new, Some(STRANGER), Some(STRANGER)).unwrap();
+    fs::rename(&new, link).unwrap();
 }
 
 #[test]

@@ -170,6 +170,7 @@ impl Quarantine {
 
     fn expire_in(&self, folder: &Directory, span: Duration, now: Timestamp) -> Result<()> {
         self.disk.lock_directory(folder, LOCK_LIMIT)?;
+        self.clear(folder)?;
         for name in self.kept(folder)? {
             let dated = name.to_str().and_then(|name| name.split_once('-')).and_then(|(dated, _)| parse_stamp(dated));
             if dated.is_some_and(|dated| is_older(dated, span, now)) {

@@ -126,8 +126,12 @@ impl Folder {
         }
     }
 
-    /// Removes what processes that died left half done: whoever holds the lock knows that nobody is at it.
-    fn clear(&self) -> Result<()> {
+    /// Removes what processes that died left half done: whoever holds the lock, as the caller does, knows that nobody is at
+    /// it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn clear(&self) -> Result<()> {
         let mut dead = Vec::new();
         self.disk.list(&self.directory, |entry| {
             if entry.name.as_bytes().starts_with(STAGED) && !entry.is_directory {

@@ -114,6 +114,7 @@ fn is_newest(known: &super::job::Known, version: Version) -> bool {
 fn read_versions(tools: &Tools, rate: Scrub, tell: &dyn Fn(Finished)) -> Finished {
     // What cannot be listed now is read in the next pass.
     let _ = tools.backups.each(|_, folder| {
+        clear(tools, folder.document());
         let _ = folder.scrub(|one| {
             if one.is_rotten {
                 tell(Finished::Rotten(folder.document().clone(), one.version, one.path));
@@ -124,6 +125,16 @@ fn read_versions(tools: &Tools, rate: Scrub, tell: &dyn Fn(Finished)) -> Finishe
         true
     });
     Finished::VersionsRead
+}
+
+/// What processes that died left half done goes. On a handle of its own: the lock must not last as long as the reading.
+fn clear(tools: &Tools, document: &DocumentId) {
+    if let Ok(Some(folder)) = tools.backups.find(document)
+        && folder.lock().is_ok()
+    {
+        // The next store or pass tries again.
+        let _ = folder.clear();
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]

@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A place to try things in.
 pub(crate) struct Bench {
-    _root: tempfile::TempDir,
+    _root: Option<tempfile::TempDir>,
     pub(crate) folder: PathBuf,
     pub(crate) state: PathBuf,
     pub(crate) name: OsString,
@@ -87,10 +87,15 @@ impl Bench {
     pub(crate) fn with_name(place: &Path, name: &OsStr) -> Self {
         let root = tempfile::tempdir_in(place).unwrap();
         let path = fs::canonicalize(root.path()).unwrap();
-        let (folder, state) = (path.join("folder"), path.join("state"));
-        fs::create_dir(&folder).unwrap();
-        fs::create_dir(&state).unwrap();
-        Self { _root: root, folder, state, name: name.to_owned() }
+        Self { _root: Some(root), name: name.to_owned(), ..Self::at(&path) }
+    }
+
+    /// One that stays: what is there is found again.
+    pub(crate) fn at(root: &Path) -> Self {
+        let (folder, state) = (root.join("folder"), root.join("state"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&state).unwrap();
+        Self { _root: None, folder, state, name: OsString::from("core.json") }
     }
 
     /// A document that holds `bytes`, with `GOOD` stored.

@@ -27,6 +27,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use owo_colors::OwoColorize;
@@ -183,6 +184,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    survive_file_size_limits();
     let mut out = io::BufWriter::new(anstream::stdout());
     let ended = surroundings().map_err(Failure::from).and_then(|surroundings| {
         let ended = execute(arguments, surroundings, &mut out, &mut io::stdout())?;
@@ -221,6 +223,13 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Reload => steer::reload(&mut session),
         Command::Config(command) => config::run(&command, &mut session),
     }
+}
+
+/// A file that reaches its size limit (`ulimit -f`, `LimitFSIZE=`) is an error of that write, not the end of us: SIGXFSZ
+/// would kill (setrlimit(2)).
+fn survive_file_size_limits() {
+    // Where no handler is to be had, it stays as it was.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Says something on standard error; that nobody hears it is no reason to end.

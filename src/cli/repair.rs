@@ -1,6 +1,7 @@
 //! `repair`: a look at files, and a repair of those that are damaged, now.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,6 +17,9 @@ use crate::read::{Look, OpenWriter, Reading, look};
 use crate::repair::{self, Judged, Outcome};
 use crate::verdict::{Fault, Verdict};
 
+/// What opening a folder by a link's name comes to.
+const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Files; none: all that the configuration names
@@ -30,8 +34,13 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let loaded = session.load()?;
     let beside = if arguments.offline { "" } else { ", beside a daemon if one runs" };
     say(format_args!("on the state directory {}{beside}", super::shown(&loaded.settings.state_dir)));
-    let paths = if arguments.paths.is_empty() { configured(&loaded, session)? } else { arguments.paths.clone() };
+    let (paths, unread) =
+        if arguments.paths.is_empty() { configured(&loaded, session) } else { (arguments.paths.clone(), Vec::new()) };
     let mut worst = 0;
+    for error in unread {
+        say(format_args!("jsonwarden: {error}"));
+        worst = worst.max(error.exit_status());
+    }
     for path in paths {
         match one(&path, session) {
             Ok(status) => worst = worst.max(status),
@@ -45,27 +54,30 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     Ok(worst)
 }
 
-/// Every file that a watch has, each once.
-fn configured(loaded: &Loaded, session: &Session<'_>) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = BTreeSet::new();
+/// Every file that a watch has, each once, and what could not be looked through.
+fn configured(loaded: &Loaded, session: &Session<'_>) -> (Vec<PathBuf>, Vec<Error>) {
+    let (mut found, mut unread) = (BTreeSet::new(), Vec::new());
     for watch in &loaded.settings.watches {
         for target in &watch.paths {
             let (Target::Path(root) | Target::Glob { base: root, .. }) = target;
-            walk_watch(&session.disk, root, watch, &mut |file: Result<&Path, Error>| match file {
-                Ok(file) => {
-                    found.insert(file.to_owned());
-                    Ok(())
+            let Ok(()) = walk_watch(&session.disk, root, watch, &mut |file: Result<&Path, Error>| {
+                match file {
+                    Ok(file) => _ = found.insert(file.to_owned()),
+                    Err(error) if error.path() == root && is_no_folder(&error) => _ = found.insert(root.clone()),
+                    Err(error) => unread.push(error),
                 }
-                // A file that is named itself, or nothing.
-                Err(error) if error.path() == root => {
-                    found.insert(root.clone());
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            })?;
+                Ok::<(), Infallible>(())
+            });
         }
     }
-    Ok(found.into_iter().filter(|path| loaded.settings.watch_of(path).is_some()).collect())
+    (found.into_iter().filter(|path| loaded.settings.watch_of(path).is_some()).collect(), unread)
+}
+
+/// A file that is named itself, a link to one, or nothing.
+fn is_no_folder(error: &Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let is_link = || matches!(error.cause(), Cause::Io(error) if error.raw_os_error() == Some(LOOP));
+    matches!(error.io_kind(), Some(NotADirectory | NotFound)) || is_link()
 }
 
 fn one(path: &Path, session: &mut Session<'_>) -> Ended {

@@ -28,7 +28,18 @@ enum Failure {
     Death,
 }
 
-const FAILURES: [Failure; 3] = [Failure::Once(EIO), Failure::Once(ENOSPC), Failure::Death];
+/// EIO, ENOSPC, EDQUOT, EROFS, EINTR, EACCES, EMFILE and ENOMEM, and death.
+const FAILURES: [Failure; 9] = [
+    Failure::Once(EIO),
+    Failure::Once(ENOSPC),
+    Failure::Once(122),
+    Failure::Once(30),
+    Failure::Once(4),
+    Failure::Once(13),
+    Failure::Once(24),
+    Failure::Once(12),
+    Failure::Death,
+];
 
 /// A disk whose n-th step (from 1) fails, and the count of its steps.
 fn failing(at: usize, failure: Failure) -> (Disk, Arc<AtomicUsize>) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::bench::places_with_leases;
+use crate::bench::{Bench, DAMAGED, GOOD, places_with_leases};
 use crate::strace::{self, Call, Strike, struck};
 use crate::support::is_long;
 use crate::trial::{TRIALS, Trial, root};
@@ -48,4 +48,43 @@ fn a_command_that_is_killed_before_any_call_loses_nothing_and_the_next_start_end
     for trial in &TRIALS {
         killed_everywhere(trial);
     }
+}
+
+#[test]
+fn to_forget_may_be_killed_anywhere_and_is_done_when_it_is_asked_again() {
+    if !strace::is_there() {
+        return;
+    }
+    let place = places_with_leases().remove(0);
+    let prepare = || {
+        let bench = TRIALS[0].prepare(&place);
+        bench.hands().outcome(DAMAGED);
+        bench.hands().settle_all(&bench);
+        bench
+    };
+    let command = |bench: &Bench| {
+        let mut command = TRIALS[0].command(bench);
+        command.splice(1..3, ["forget".into(), bench.path().into_os_string()]);
+        command
+    };
+    let begun = Instant::now();
+    let bench = prepare();
+    let (calls, output) = strace::calls(root(&bench), &command(&bench));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let points = points(calls);
+    for call in &points {
+        let bench = prepare();
+        let struck = struck(root(&bench), &command(&bench), call, Strike::Kill);
+        assert!(struck.was_hit(), "{call:?}");
+        assert_eq!(bench.read(), GOOD, "the document is nobody's business here");
+        for bytes in bench.hands().versions() {
+            assert_eq!(bytes, GOOD, "{call:?}");
+        }
+        let binary = command(&bench);
+        let again = std::process::Command::new(&binary[0]).args(&binary[1..]).output().unwrap();
+        assert!(matches!(again.status.code(), Some(0 | 1)), "{call:?}: {}", String::from_utf8_lossy(&again.stderr));
+        assert!(bench.hands().versions().is_empty() && bench.quarantined().is_empty(), "{call:?}");
+        assert_eq!(bench.read(), GOOD);
+    }
+    println!("forget: killed before {} calls, 0 violations, {:.1?}", points.len(), begun.elapsed());
 }

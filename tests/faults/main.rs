@@ -5,13 +5,16 @@
 //! `JSONWARDEN_LONG=1` asks for the long modes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "shared with the suite in tests/durability")]
+#[allow(dead_code, unused_imports, reason = "shared with the suite in tests/durability")]
 #[path = "../durability/bench.rs"]
 mod bench;
-#[allow(dead_code, reason = "shared with the suite in tests/it")]
+#[allow(dead_code, unused_imports, reason = "shared with the suite in tests/it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod failed;
 mod killed;
+mod power_cuts;
 mod strace;
 mod trial;
+mod volume;

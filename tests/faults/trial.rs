@@ -118,6 +118,11 @@ impl Trial {
         command
     }
 
+    /// Does it promise that what it names stands at the end?
+    pub(crate) fn is_a_repair(&self) -> bool {
+        self.name != "verify"
+    }
+
     /// What must hold at every moment.
     #[track_caller]
     pub(crate) fn nothing_is_lost(&self, bench: &Bench, when: &str) {

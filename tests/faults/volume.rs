@@ -104,7 +104,7 @@ impl Volume {
     /// (`FS_IOC_SHUTDOWN`, without a flush of the log: include/uapi/linux/fs.h.)
     pub(crate) fn cut_power(point: &Path) {
         const FS_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
-        const NO_LOG_FLUSH: u32 = 2;
+        static NO_LOG_FLUSH: u32 = 2;
         let handle = File::open(point).unwrap();
         #[expect(unsafe_code, reason = "the call has no safe interface among our dependencies")]
         // SAFETY: the descriptor is open, and the argument is a number that lives as long as the call.

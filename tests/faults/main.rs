@@ -12,9 +12,11 @@ mod bench;
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod dying;
 mod failed;
 mod killed;
 mod power_cuts;
 mod strace;
+mod torture;
 mod trial;
 mod volume;

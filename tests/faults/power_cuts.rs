@@ -11,11 +11,12 @@ use std::time::Instant;
 
 use jsonwarden::disk::{Disk, Step};
 use jsonwarden::document::Mark;
-use jsonwarden::repair::{Outcome, finish_redo};
+use jsonwarden::repair::Outcome;
 
-use crate::bench::{Bench, DAMAGED, GOOD, Hands, NEWER};
+use crate::bench::{Bench, DAMAGED, GOOD, NEWER};
 use crate::strace::{self, Call, Strike, struck};
 use crate::support::is_long;
+use crate::trial::{start, writes};
 use crate::volume::{Kind, Volume};
 
 /// Something that is acknowledged.
@@ -25,9 +26,11 @@ enum Deed {
     Backup,
     /// Damage is repaired by a swap.
     Repair,
+    /// A program writes safely.
+    Write,
 }
 
-const DEEDS: [Deed; 2] = [Deed::Backup, Deed::Repair];
+const DEEDS: [Deed; 3] = [Deed::Backup, Deed::Repair, Deed::Write];
 
 fn cycles() -> usize {
     if is_long() { 200 } else { 40 }
@@ -42,14 +45,17 @@ impl Deed {
         bench.write(match self {
             Self::Backup => NEWER,
             Self::Repair => DAMAGED,
+            Self::Write => GOOD,
         });
         volume.sync();
         bench
     }
 
     /// Does it; was it acknowledged?
-    fn is_done(self, hands: &Hands) -> bool {
+    fn is_done(self, bench: &Bench, disk: &Disk) -> bool {
+        let hands = bench.hands_with(disk.clone());
         match self {
+            Self::Write => writes(bench, disk),
             Self::Backup => hands.take(NEWER, Mark::Good).is_ok(),
             Self::Repair => match hands.repair(DAMAGED).map(|report| report.outcome) {
                 Ok(Outcome::Restored(restored)) => restored.kept.is_ok(),
@@ -76,24 +82,27 @@ impl Deed {
             }
             Self::Repair if present != GOOD && present != DAMAGED => Some(format!("torn: {shown:?}")),
             Self::Repair if acknowledged && present != GOOD => Some("acknowledged, and undone".to_owned()),
+            Self::Write if present != GOOD && present != NEWER => Some(format!("torn: {shown:?}")),
+            Self::Write if acknowledged && present != NEWER => Some("acknowledged, and undone".to_owned()),
+            Self::Write if acknowledged && !versions.contains(&NEWER.to_vec()) => {
+                Some("acknowledged, and not stored".to_owned())
+            }
             Self::Repair if !has(DAMAGED) => Some("the damaged bytes are lost".to_owned()),
-            Self::Backup | Self::Repair => None,
+            Self::Backup | Self::Repair | Self::Write => None,
         }
     }
 
     /// What is wrong after the next start.
     fn violation_after_recovery(self, bench: &Bench) -> Option<String> {
-        let hands = bench.hands();
-        finish_redo(&hands.ground()).unwrap();
-        hands.settle_all(bench);
-        if bench.read() == DAMAGED {
-            hands.outcome(DAMAGED);
-            hands.settle_all(bench);
-        }
-        let expected = if self == Self::Backup { NEWER } else { GOOD };
-        let is_kept = self == Self::Backup || bench.quarantined() == [DAMAGED];
-        (bench.read() != expected || !is_kept || !bench.leftovers().is_empty())
-            .then(|| "the next start does not end it".to_owned())
+        start(bench);
+        let ends: &[&[u8]] = match self {
+            Self::Backup => &[NEWER],
+            Self::Repair => &[GOOD],
+            Self::Write => &[GOOD, NEWER],
+        };
+        let is_kept = self != Self::Repair || bench.quarantined() == [DAMAGED];
+        let is_well = ends.contains(&bench.read().as_slice()) && is_kept && bench.leftovers().is_empty();
+        (!is_well).then(|| "the next start does not end it".to_owned())
     }
 }
 
@@ -127,7 +136,7 @@ fn cut_again_and_again(kind: Kind, deed: Deed) {
         let root = volume.point().join(format!("cycle-{cycle}"));
         let bench = deed.prepare(&volume, &root);
         let (disk, steps) = cut_at(volume.point().to_owned(), at);
-        let is_done = deed.is_done(&bench.hands_with(disk));
+        let is_done = deed.is_done(&bench, &disk);
         let was_cut = steps.load(Ordering::Relaxed) >= at;
         if !was_cut {
             assert!(is_done);
@@ -151,12 +160,16 @@ fn cut_again_and_again(kind: Kind, deed: Deed) {
 
 #[test]
 fn what_is_acknowledged_survives_a_power_cut_and_nothing_is_torn_on_ext4() {
-    DEEDS.into_iter().for_each(|deed| cut_again_and_again(Kind::Ext4, deed));
+    for deed in DEEDS {
+        cut_again_and_again(Kind::Ext4, deed);
+    }
 }
 
 #[test]
 fn what_is_acknowledged_survives_a_power_cut_and_nothing_is_torn_on_xfs() {
-    DEEDS.into_iter().for_each(|deed| cut_again_and_again(Kind::Xfs, deed));
+    for deed in DEEDS {
+        cut_again_and_again(Kind::Xfs, deed);
+    }
 }
 
 /// Run by the tests below in a process of its own, under strace.
@@ -164,10 +177,11 @@ fn what_is_acknowledged_survives_a_power_cut_and_nothing_is_torn_on_xfs() {
 #[ignore = "a part of other tests"]
 fn a_deed_in_a_process_of_its_own() {
     let Some(root) = std::env::var_os("JSONWARDEN_TEST_BENCH") else { return };
-    let deed = if std::env::var_os("JSONWARDEN_TEST_REPAIRS").is_some() { Deed::Repair } else { Deed::Backup };
+    let name = std::env::var("JSONWARDEN_TEST_DEED").unwrap();
+    let deed = DEEDS.into_iter().find(|deed| format!("{deed:?}") == name).unwrap();
     let mut bench = Bench::at(Path::new(&root));
     bench.state = std::env::var_os("JSONWARDEN_TEST_STATE").unwrap().into();
-    assert!(deed.is_done(&bench.hands()));
+    assert!(deed.is_done(&bench, &Disk::default()));
 }
 
 /// The command line of that process.
@@ -180,9 +194,7 @@ fn in_a_process(deed: Deed, bench: &Bench) -> Vec<OsString> {
     };
     variable("JSONWARDEN_TEST_BENCH", bench.folder.parent().unwrap());
     variable("JSONWARDEN_TEST_STATE", &bench.state);
-    if deed == Deed::Repair {
-        variable("JSONWARDEN_TEST_REPAIRS", Path::new("1"));
-    }
+    variable("JSONWARDEN_TEST_DEED", Path::new(&format!("{deed:?}")));
     command.push(std::env::current_exe().unwrap().into());
     let name = "power_cuts::a_deed_in_a_process_of_its_own";
     command.extend(["--exact", name, "--ignored", "--test-threads", "1"].map(OsString::from));
@@ -201,10 +213,10 @@ enum Without {
 /// The sync that this mutant leaves out: of the staged file, or the last one of the folder that the names are in.
 fn left_out(deed: Deed, without: Without, bench: &Bench, calls: Vec<Call>) -> Call {
     let folder = match deed {
-        Deed::Repair => bench.folder.clone(),
+        Deed::Repair | Deed::Write => bench.folder.clone(),
         Deed::Backup => bench.stored_files()[0].parent().unwrap().to_owned(),
     };
-    let file = if deed == Deed::Repair { ".part>" } else { "/.new-" };
+    let file = if deed == Deed::Backup { "/.new-" } else { ".part>" };
     let is_it = |call: &Call| match without {
         Without::FileSync => call.line.contains(file),
         Without::DirectorySync => call.line.contains(&format!("<{}>", folder.display())),
@@ -226,7 +238,7 @@ fn caught(kind: Kind, deed: Deed, without: Without) -> Option<usize> {
         let root = volume.point().join(format!("turn-{turn}"));
         let prepare = |name: &str| {
             let mut bench = deed.prepare(&volume, &root.join(name));
-            let is_apart = deed == Deed::Repair && without == Without::DirectorySync;
+            let is_apart = deed != Deed::Backup && without == Without::DirectorySync;
             if is_apart {
                 bench.state = elsewhere.path().join(format!("{turn}-{name}"));
                 fs::create_dir(&bench.state).unwrap();
@@ -272,21 +284,24 @@ fn a_mutant_without_the_file_s_or_the_folder_s_sync_is_caught() {
 fn names_first(point: PathBuf, deed: Deed, bench: &Bench) -> Disk {
     let (document, is_over) = (bench.path(), AtomicUsize::new(0));
     let versions = bench.stored_files()[0].parent().unwrap().to_owned();
-    let folder = if deed == Deed::Repair { bench.folder.clone() } else { versions };
+    let is_backup = deed == Deed::Backup;
+    let folder = if is_backup { versions } else { bench.folder.clone() };
     Disk::with_hook(move |step| {
         if is_over.load(Ordering::Relaxed) > 0 {
             return Err(std::io::Error::other("no power"));
         }
         if step == Step::Sync {
-            is_over.store(1, Ordering::Relaxed);
             let staged = fs::read_dir(&folder)?.flatten().find(|entry| {
                 let name = entry.file_name();
                 name.as_bytes().starts_with(b".new-") || name.as_bytes().ends_with(b".part")
             });
-            let staged = staged.expect("something is staged").path();
+            // A safe write stores the bytes before it stages them.
+            let Some(staged) = staged else { return Ok(()) };
+            is_over.store(1, Ordering::Relaxed);
+            let staged = staged.path();
             let digest = jsonwarden::document::Digest::of(NEWER);
             let name = folder.join(format!("00000002-20261122T040005.123456Z-{digest}.json"));
-            fs::rename(&staged, if deed == Deed::Repair { &document } else { &name })?;
+            fs::rename(&staged, if is_backup { &name } else { &document })?;
             fs::File::open(&folder)?.sync_all()?;
             Volume::cut_power(&point);
         }
@@ -304,7 +319,7 @@ fn a_mutant_that_gives_the_name_before_the_bytes_are_durable_is_caught() {
                 let root = volume.point().join("mutant");
                 let bench = deed.prepare(&volume, &root);
                 let disk = names_first(volume.point().to_owned(), deed, &bench);
-                assert!(!deed.is_done(&bench.hands_with(disk)));
+                assert!(!deed.is_done(&bench, &disk));
                 volume.restore_power();
                 seen += usize::from(deed.violation(&Bench::at(&root), false).is_some());
             }

@@ -1,23 +1,32 @@
-//! One-shot commands that are tried with faults: what each begins with, what must hold at every moment, and at the end.
+//! What is tried with faults, as a command and in process: what it begins with, what must hold at every moment, and at the
+//! end.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jsonwarden::document::Mark;
-use jsonwarden::repair::finish_redo;
+use jsonwarden::backup::Keep;
+use jsonwarden::config::Rules;
+use jsonwarden::disk::Disk;
+use jsonwarden::document::{Mark, Version};
+use jsonwarden::repair::{Outcome, finish_redo, restore};
+use jsonwarden::verdict::Verdict;
+use jsonwarden::write::Writer;
 
-use crate::bench::{Bench, DAMAGED, GOOD, NEWER};
+use crate::bench::{Bench, DAMAGED, GOOD, Hands, NEWER, judge};
 
 /// What a person did not keep a copy of, and puts an older version over.
 pub(crate) const UNSTORED: &[u8] = b"{\"version\": 3, \"nobody\": \"has stored this\"}\n";
 
-/// A command, and what it is tried on.
+/// What is done, and what it is tried on.
 pub(crate) struct Trial {
     pub(crate) name: &'static str,
     prepare: fn(&Path) -> Bench,
+    /// As a command; empty: there is none.
     arguments: &'static [&'static str],
+    /// In process; was it done?
+    act: fn(&Bench, &Disk) -> bool,
     /// What may stand at the name at any moment; `None`: nothing.
     pub(crate) may_stand: &'static [Option<&'static [u8]>],
     /// Bytes that must be somewhere at every moment.
@@ -48,11 +57,66 @@ fn missing(place: &Path) -> Bench {
     bench
 }
 
-pub(crate) const TRIALS: [Trial; 5] = [
+/// Its damaged file was swapped out, and a writer who was late has made it valid.
+fn late(place: &Path) -> Bench {
+    let bench = damaged(place);
+    let Outcome::Restored(restored) = bench.hands().outcome(DAMAGED) else { panic!("it was to be repaired") };
+    fs::write(bench.folder.join(restored.leftover.unwrap()), NEWER).unwrap();
+    bench
+}
+
+fn good(place: &Path) -> Bench {
+    Bench::with(place, GOOD)
+}
+
+/// Many versions, of which few are wanted.
+fn with_history(place: &Path) -> Bench {
+    let bench = Bench::with(place, NEWER);
+    for number in 0..4 {
+        bench.hands().store(format!("[{number}]").as_bytes(), Mark::Suspicious);
+    }
+    bench
+}
+
+fn repairs(bench: &Bench, disk: &Disk) -> bool {
+    matches!(bench.hands_with(disk.clone()).repair(DAMAGED).map(|report| report.outcome), Ok(Outcome::Restored(_)))
+}
+
+fn restores(bench: &Bench, disk: &Disk) -> bool {
+    restore(&bench.hands_with(disk.clone()).ground(), Version(1)).is_ok()
+}
+
+fn settles(bench: &Bench, disk: &Disk) -> bool {
+    bench.hands_with(disk.clone()).settle(&bench.leftovers()[0], None).is_ok()
+}
+
+fn stores_and_prunes(bench: &Bench, disk: &Disk) -> bool {
+    let hands = bench.hands_with(disk.clone());
+    let pruned = hands.take(NEWER, Mark::Good).and_then(|_| {
+        let folder = hands.backups.make(&hands.document)?;
+        folder.lock()?;
+        folder.prune(Keep::newest(2))
+    });
+    pruned.is_ok()
+}
+
+/// The safe write, of `NEWER`.
+pub(crate) fn writes(bench: &Bench, disk: &Disk) -> bool {
+    let writer = Writer::open(disk, &bench.path(), &bench.state, Rules::default());
+    writer.is_ok_and(|writer| writer.replace(NEWER).is_ok())
+}
+
+fn does_nothing(_: &Bench, _: &Disk) -> bool {
+    true
+}
+
+/// All that is tried.
+pub(crate) const TRIALS: [Trial; 9] = [
     Trial {
         name: "repair --offline",
         prepare: damaged,
         arguments: &["repair", "--offline"],
+        act: repairs,
         may_stand: &[Some(DAMAGED), Some(GOOD)],
         precious: &[DAMAGED, GOOD],
         ends: &[GOOD],
@@ -62,6 +126,7 @@ pub(crate) const TRIALS: [Trial; 5] = [
         prepare: damaged_with_a_second_name,
         arguments: &["repair", "--offline"],
         // A rewrite in place goes through mixes, which the redo record announces: looked at after the recovery.
+        act: repairs,
         may_stand: &[],
         precious: &[DAMAGED, GOOD],
         ends: &[GOOD],
@@ -70,6 +135,7 @@ pub(crate) const TRIALS: [Trial; 5] = [
         name: "restore of an old version over a valid one",
         prepare: valid,
         arguments: &["restore", "DOCUMENT", "1"],
+        act: restores,
         may_stand: &[Some(UNSTORED), Some(GOOD)],
         precious: &[UNSTORED, NEWER, GOOD],
         ends: &[UNSTORED, GOOD],
@@ -78,6 +144,7 @@ pub(crate) const TRIALS: [Trial; 5] = [
         name: "restore of a missing file",
         prepare: missing,
         arguments: &["restore", "DOCUMENT", "latest"],
+        act: restores,
         may_stand: &[None, Some(GOOD)],
         precious: &[GOOD],
         ends: &[GOOD],
@@ -86,9 +153,46 @@ pub(crate) const TRIALS: [Trial; 5] = [
         name: "verify",
         prepare: valid,
         arguments: &["verify", "DOCUMENT"],
+        act: does_nothing,
         may_stand: &[Some(UNSTORED)],
         precious: &[UNSTORED, NEWER, GOOD],
         ends: &[UNSTORED],
+    },
+    Trial {
+        name: "a late writer's version",
+        prepare: late,
+        arguments: &[],
+        act: settles,
+        may_stand: &[Some(GOOD), Some(NEWER)],
+        precious: &[DAMAGED, GOOD, NEWER],
+        ends: &[NEWER],
+    },
+    Trial {
+        name: "a backup, and pruning",
+        prepare: with_history,
+        arguments: &[],
+        act: stores_and_prunes,
+        may_stand: &[Some(NEWER)],
+        precious: &[NEWER],
+        ends: &[NEWER],
+    },
+    Trial {
+        name: "a safe write",
+        prepare: good,
+        arguments: &[],
+        act: writes,
+        may_stand: &[Some(GOOD), Some(NEWER)],
+        precious: &[GOOD],
+        ends: &[GOOD, NEWER],
+    },
+    Trial {
+        name: "a safe write over damage",
+        prepare: damaged,
+        arguments: &[],
+        act: writes,
+        may_stand: &[Some(DAMAGED), Some(GOOD), Some(NEWER)],
+        precious: &[DAMAGED, GOOD],
+        ends: &[GOOD, NEWER],
     },
 ];
 
@@ -103,6 +207,16 @@ impl Trial {
         );
         fs::write(root(&bench).join("jsonwarden.toml"), text).unwrap();
         bench
+    }
+
+    /// Does it in process; was it done?
+    pub(crate) fn act(&self, bench: &Bench, disk: &Disk) -> bool {
+        (self.act)(bench, disk)
+    }
+
+    /// Is there a command for it?
+    pub(crate) fn is_a_command(&self) -> bool {
+        !self.arguments.is_empty()
     }
 
     /// The command line.
@@ -170,21 +284,32 @@ impl Trial {
     }
 }
 
-/// As a daemon starts, and after the grace for late writers: an interrupted rewrite is finished, leftovers are met, what is
-/// good is stored and what is damaged repaired.
-fn start(bench: &Bench) {
-    let hands = bench.hands();
-    finish_redo(&hands.ground()).unwrap();
-    if let Some(folder) = hands.backups.find(&hands.document).unwrap() {
-        folder.lock().unwrap();
-        folder.clear().unwrap();
+/// As a daemon starts, and after the grace for late writers.
+pub(crate) fn start(bench: &Bench) {
+    try_to_start(bench, &bench.hands()).unwrap();
+    // And the sweeps that follow.
+    bench.hands().settle_all(bench);
+}
+
+/// An interrupted rewrite is finished, what died half stored is cleared away, leftovers are met, what is damaged is repaired
+/// and what is good stored.
+pub(crate) fn try_to_start(bench: &Bench, hands: &Hands) -> jsonwarden::error::Result<()> {
+    finish_redo(&hands.ground())?;
+    if let Some(folder) = hands.backups.find(&hands.document)? {
+        folder.lock()?;
+        folder.clear()?;
     }
-    hands.quarantine.expire(Duration::MAX, jsonwarden::clock::now()).unwrap();
-    hands.settle_all(bench);
-    if fs::read(bench.path()).is_ok_and(|bytes| bytes == DAMAGED) {
-        hands.outcome(DAMAGED);
-        hands.settle_all(bench);
+    hands.quarantine.expire(Duration::MAX, jsonwarden::clock::now())?;
+    let settle_all = || bench.leftovers().iter().try_for_each(|name| hands.settle(name, None).map(drop));
+    settle_all()?;
+    match fs::read(bench.path()) {
+        Ok(present) if present == DAMAGED => drop(hands.repair(DAMAGED)?),
+        Ok(present) if matches!(judge(&present), Verdict::Valid { .. }) => {
+            hands.take(&present, Mark::Good)?;
+        }
+        _ => {}
     }
+    settle_all()
 }
 
 /// The folder that holds all of a bench.

@@ -191,6 +191,15 @@ impl Machine {
         }
     }
 
+    /// What a hold waits for has come: the next look may end it. `false`: it is not held so.
+    pub fn stop_waiting_for(&mut self, awaited: Reason) -> bool {
+        let waits = matches!(self.phase, Phase::Held(reason, _) if reason == awaited);
+        if waits {
+            self.held_until = None;
+        }
+        waits
+    }
+
     /// Is its breaker open?
     #[must_use]
     pub fn is_breaker_open(&self) -> bool {

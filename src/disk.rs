@@ -16,6 +16,7 @@ pub mod mounts;
 mod names;
 pub mod path;
 pub mod prospects;
+mod room;
 pub mod signature;
 pub mod socket;
 mod strangers;
@@ -26,10 +27,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use room::Room;
 /// An open file: a handle that a verb of this module gave.
 pub use std::fs::File;
 
-use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, Result};
 use directory::Directory;
@@ -217,7 +219,7 @@ impl Disk {
     /// The disk is full or failed.
     pub fn write(&self, file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
         self.step(Step::Allocate)
-            .and_then(|()| allocate(file, bytes.len() as u64))
+            .and_then(|()| room::allocate(file, bytes.len() as u64))
             .map_err(|error| Error::new("reserving room for", path, error))?;
         self.step(Step::Write)
             .and_then(|()| file.write_all_at(bytes, 0))
@@ -284,15 +286,4 @@ impl Disk {
 /// Are we root, who may do what others may not?
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-/// Reserves room. A file system that has no such call shows a full disk at the write instead.
-fn allocate(file: &File, bytes: u64) -> io::Result<()> {
-    if bytes == 0 {
-        return Ok(());
-    }
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
 }

@@ -72,12 +72,18 @@ impl Error {
         }
     }
 
+    /// Was there no room for it: no bytes, no inodes, or the owner's quota is used up?
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        matches!(self.io_kind(), Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
     /// A word from a closed set, for metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match &self.cause {
+            Cause::Io(_) if self.is_for_want_of_room() => "full",
             Cause::Io(error) => match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "full",
                 io::ErrorKind::PermissionDenied => "permission",
                 io::ErrorKind::ReadOnlyFilesystem => "read_only",
                 _ => "io",

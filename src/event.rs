@@ -1,6 +1,7 @@
 //! What happened: facts in the past tense. One fact alone knows its log line, its metrics and its place in the incident
 //! log (see `record`); whoever notices something only says so.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -304,6 +305,22 @@ pub enum Fact {
     },
     /// The state directory has room again.
     StorageBack,
+    /// The file system of guarded files is nearly full: a spare is kept beside them, so that repairs need no room.
+    RoomShort {
+        /// A folder on it.
+        folder: PathBuf,
+        /// The bytes available there.
+        available_bytes: u64,
+        /// The files that may still be made there; `None`: as many as there is room for.
+        available_files: Option<u64>,
+        /// Folders that have no spare, because there was no room for one.
+        unspared: usize,
+    },
+    /// A file system of guarded files has room again.
+    RoomBack {
+        /// The folder that was told.
+        folder: PathBuf,
+    },
 }
 
 /// Where everything stands: what the probes, the status page and the gauges answer from.
@@ -344,6 +361,8 @@ pub struct FileStatus {
     pub unrepairable: Option<String>,
     /// What cannot be promised of it here, and is done as well as can be.
     pub best_effort: Option<&'static str>,
+    /// The names, beside it, of replaced versions that could not be kept in quarantine yet.
+    pub left_beside: Vec<OsString>,
     /// What the state directory holds of it.
     pub stock: Stock,
 }

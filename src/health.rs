@@ -38,6 +38,8 @@ pub enum Check {
     EventSource,
     /// All files are looked at once an interval.
     Sweep,
+    /// The file systems of the guarded files have room.
+    Room,
     /// Every good version can be stored.
     Backups,
     /// Incidents can be written to `incidents.jsonl`.
@@ -52,11 +54,12 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Stages,
         Self::StateDir,
         Self::EventSource,
         Self::Sweep,
+        Self::Room,
         Self::Backups,
         Self::Record,
         Self::Log,
@@ -72,6 +75,7 @@ impl Check {
             Self::StateDir => "state_dir",
             Self::EventSource => "event_source",
             Self::Sweep => "sweep",
+            Self::Room => "room",
             Self::Backups => "backups",
             Self::Record => "record",
             Self::Log => "log",

@@ -12,6 +12,7 @@ mod orders;
 mod outcome;
 mod remembered;
 mod scrub;
+mod spares;
 mod tracked;
 mod unrepairable;
 mod upkeep;
@@ -44,6 +45,7 @@ use lanes::{Finished, Lanes};
 use orders::Waiting;
 pub use remembered::Remembered;
 use scrub::Scrubbing;
+use spares::Spares;
 use tracked::Tracked;
 
 /// What the stage is connected to.
@@ -95,6 +97,7 @@ struct Recover {
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
     scrubbing: Scrubbing,
+    spares: Spares,
     changes_due: Option<Instant>,
     unguarded_bytes: u64,
     /// The watches of which it was said that some files could not be repaired.
@@ -136,6 +139,7 @@ pub async fn run(
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
         scrubbing: Scrubbing::default(),
+        spares: Spares::default(),
         changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
         unrepairable: BTreeSet::new(),
@@ -192,6 +196,7 @@ impl Recover {
                     self.balance();
                     self.keep_up();
                     self.scrub();
+                    self.keep_spares();
                     self.look_for_changes();
                 }
             }
@@ -289,6 +294,7 @@ impl Recover {
     async fn forget(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.remove(document) else { return };
         self.owners.remove(document);
+        self.spares.is_stale = true;
         self.is_status_stale = true;
         if !tracked.is_looked_at {
             self.unlooked = self.unlooked.saturating_sub(1);
@@ -349,6 +355,7 @@ impl Recover {
             Finished::Changed(documents) => self.changed(documents),
             Finished::Rotten(document, version, path) => self.rotten(document, version, path).await,
             Finished::VersionsRead => self.versions_read(),
+            Finished::Spared(device, spared) => self.spared(device, spared).await,
         }
     }
 

@@ -201,19 +201,25 @@ pub(crate) fn obstacle(ground: &Ground, found: &Signature) -> Option<Obstacle> {
 }
 
 impl Obstacle {
-    /// What a failed attempt says: a folder that must not be written, a mount point, attributes that cannot be reproduced.
-    /// Anything else is a failure, and handed back.
+    /// What a failed attempt says: a folder that must not be written, a mount point, attributes that cannot be reproduced, a
+    /// full disk (the damaged file's own blocks may do). Anything else is a failure, and handed back.
     pub(crate) fn of(error: Error) -> Result<Self> {
         let reason = match error.cause() {
             Cause::Refused(_) => Reason::Attributes,
             _ if forbids(&error) || error.io_kind() == Some(ErrorKind::ResourceBusy) => Reason::Linked,
+            _ if error.is_for_want_of_room() => Reason::NoRoom,
             _ => return Err(error),
         };
         Ok(Self { reason, why: error.to_string() })
     }
 
-    /// What the rewrite in place says after a swap was impossible: where that is forbidden, too, a person must mend it.
+    /// What the rewrite in place says after a swap was impossible: where that is forbidden, too, a person must mend it; where
+    /// there is no room for it either, it is waited for.
     fn and(&self, error: Error) -> Result<Outcome> {
+        if error.is_for_want_of_room() {
+            let why = format!("there is no room for its repair, which is tried again every few seconds: {error}");
+            return Ok(Outcome::Held(Reason::NoRoom, why));
+        }
         if !forbids(&error) {
             return Err(error);
         }

@@ -2,6 +2,7 @@
 //! (protocol A, steps 4 to 6; protocol C, steps 3 to 6).
 
 mod aside;
+pub mod spare;
 
 pub(crate) use aside::is_aside;
 
@@ -60,13 +61,32 @@ pub(crate) struct Begun {
 /// # Errors
 /// The folder cannot be written, or the disk is full.
 pub(crate) fn begin(disk: &Disk, directory: &Directory, document: &DocumentId, owner: Option<u32>) -> Result<Begun> {
-    let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
-    let incomplete = OsString::from(format!("{stem}{INCOMPLETE}"));
+    let (stem, incomplete) = names(document)?;
     let file = match owner {
         Some(owner) => disk.create_for(directory, &incomplete, 0o600, owner)?,
         None => disk.create(directory, &incomplete, 0o666)?,
     };
     Ok(Begun { stem, incomplete, file })
+}
+
+/// The same with the folder's spare, which has room for so many bytes; `None`: it has none.
+fn begin_in_spare(
+    disk: &Disk,
+    directory: &Directory,
+    document: &DocumentId,
+    bytes: u64,
+    owner: u32,
+) -> Result<Option<Begun>> {
+    let (stem, incomplete) = names(document)?;
+    let file = spare::take(disk, directory, bytes, owner, &incomplete)?;
+    Ok(file.map(|file| Begun { stem, incomplete, file }))
+}
+
+/// What the name begins with, and the name of a file that is not complete.
+fn names(document: &DocumentId) -> Result<(String, OsString)> {
+    let stem = format!("{}{:016x}", document.staged_prefix(), random()?);
+    let incomplete = OsString::from(format!("{stem}{INCOMPLETE}"));
+    Ok((stem, incomplete))
 }
 
 impl Begun {
@@ -104,7 +124,7 @@ impl Begun {
 }
 
 /// Stages a version's bytes beside the document with these attributes, durable and read back. Only what is complete gets the
-/// name that ends with the version's number.
+/// name that ends with the version's number. Where there is no room, the folder's spare is used.
 ///
 /// # Errors
 /// The disk is full or failed, or (`Refused`) the attributes cannot be reproduced. Nothing is left behind.
@@ -116,7 +136,16 @@ pub fn stage(
     bytes: &[u8],
     attributes: &Attributes,
 ) -> Result<Staged> {
-    begin(disk, directory, document, Some(attributes.owner))?.complete(disk, directory, version, bytes, attributes)
+    let begun = begin(disk, directory, document, Some(attributes.owner));
+    match begun.and_then(|begun| begun.complete(disk, directory, version, bytes, attributes)) {
+        Err(full) if full.is_for_want_of_room() => {
+            match begin_in_spare(disk, directory, document, bytes.len() as u64, attributes.owner)? {
+                Some(begun) => begun.complete(disk, directory, version, bytes, attributes),
+                None => Err(full),
+            }
+        }
+        staged => staged,
+    }
 }
 
 /// Was this file still being staged by a process that died? Then it never stood at a document's name.
@@ -139,6 +168,10 @@ fn fill(
 ) -> Result<()> {
     let path = directory.path().join(name);
     disk.write(file, &path, bytes)?;
+    // The spare may be longer.
+    if disk.signature(file, &path)?.bytes > bytes.len() as u64 {
+        disk.truncate(file, &path, bytes.len() as u64)?;
+    }
     disk.set_attributes(file, &path, attributes)?;
     disk.sync(file, &path)?;
     let Opened::File(again, _) = disk.open(directory, name)? else {

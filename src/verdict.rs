@@ -160,6 +160,8 @@ closed_set! {
         Leftovers => "leftovers",
         /// A mount point, a hard link: swapping would not reach its readers.
         Linked => "linked",
+        /// The disk is full.
+        NoRoom => "no_room",
         /// A repair failed.
         Failed => "failed",
         /// Merge markers: a person is in the middle of something.

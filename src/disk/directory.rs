@@ -239,16 +239,6 @@ impl Disk {
         const KNOWN: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
         rustix::fs::fstatfs(directory).is_ok_and(|found| KNOWN.contains(&(found.f_type.cast_unsigned() & 0xffff_ffff)))
     }
-
-    /// How many bytes an ordinary user may still write to the folder's file system, and how many it has in all.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn room(&self, directory: &Directory) -> Result<(u64, u64)> {
-        let room = rustix::fs::fstatvfs(directory)
-            .map_err(|errno| Error::new("asking the room of", &directory.path, errno))?;
-        Ok((room.f_bavail.saturating_mul(room.f_frsize), room.f_blocks.saturating_mul(room.f_frsize)))
-    }
 }
 
 fn open_step_by_step(path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::document::{DocumentId, Stored, Version};
+use crate::error::Escaped;
 use crate::event::{FileStatus, IncidentId, Status};
 use crate::record::incidents::path_bytes;
 use crate::record::recent::Incident;
@@ -38,6 +39,7 @@ struct FileEntry<'a> {
     backed_up: bool,
     unrepairable: Option<&'a str>,
     best_effort: Option<&'a str>,
+    left_beside: Vec<String>,
     versions: u64,
 }
 
@@ -79,6 +81,7 @@ impl<'a> From<&'a FileStatus> for FileEntry<'a> {
             backed_up: file.backed_up,
             unrepairable: file.unrepairable.as_deref(),
             best_effort: file.best_effort,
+            left_beside: file.left_beside.iter().map(|name| Escaped(name).to_string()).collect(),
             versions: file.stock.versions,
         }
     }

@@ -141,6 +141,7 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
         backed_up: false,
         unrepairable: None,
         best_effort: None,
+        left_beside: vec![],
         stock: Stock::default(),
     };
     site.status.send_replace(Arc::new(Status {

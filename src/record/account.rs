@@ -274,6 +274,17 @@ impl Recorder {
                 self.troubles.storage_low(&sentence);
                 Account::new(error, "storage_low", sentence).kept(json!({"available_bytes": available}))
             }
+            Fact::RoomShort { folder, available_bytes, available_files, unspared } => {
+                let (place, room) = (words::path(folder), words::room(*available_bytes, *available_files));
+                let kept = words::spared(*unspared);
+                let sentence = format!("the file system of {place} is nearly full ({room}): {kept}");
+                self.troubles.room_short(folder, &sentence);
+                Account::new(warn, "room_short", sentence)
+            }
+            Fact::RoomBack { folder } => {
+                self.troubles.room_back(folder);
+                Account::new(info, "room_back", format!("the file system of {} has room again", words::path(folder)))
+            }
             Fact::StorageBack => {
                 self.troubles.storage_back();
                 let sentence = "the state directory has room again".to_owned();

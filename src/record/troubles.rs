@@ -1,6 +1,7 @@
 //! What is wrong with the guarding at present, kept from facts that say when trouble begins and when it ends.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,18 @@ pub(super) struct Troubles {
     unstored: BTreeMap<DocumentId, String>,
     without_events: BTreeMap<WatchName, String>,
     stretched: Option<Duration>,
+    short_of_room: BTreeMap<PathBuf, String>,
 }
 
 impl Troubles {
     pub(super) fn new(health: Arc<Health>) -> Self {
-        Self { health, unstored: BTreeMap::new(), without_events: BTreeMap::new(), stretched: None }
+        Self {
+            health,
+            unstored: BTreeMap::new(),
+            without_events: BTreeMap::new(),
+            stretched: None,
+            short_of_room: BTreeMap::new(),
+        }
     }
 
     pub(super) fn backup_failed(&mut self, document: &DocumentId, why: &str) {
@@ -72,6 +80,23 @@ impl Troubles {
 
     pub(super) fn storage_back(&self) {
         self.health.clear(Check::StateDir);
+    }
+
+    pub(super) fn room_short(&mut self, folder: &Path, detail: &str) {
+        self.short_of_room.insert(folder.to_owned(), detail.to_owned());
+        self.show_room();
+    }
+
+    pub(super) fn room_back(&mut self, folder: &Path) {
+        self.short_of_room.remove(folder);
+        self.show_room();
+    }
+
+    fn show_room(&self) {
+        match self.short_of_room.first_key_value() {
+            None => self.health.clear(Check::Room),
+            Some((_, detail)) => self.health.set(Check::Room, Level::Degraded, detail),
+        }
     }
 
     fn show_backups(&self) {

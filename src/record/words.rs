@@ -27,6 +27,23 @@ pub(super) fn bytes(number: u64) -> String {
     }
 }
 
+/// `512 bytes left`, `512 bytes and 3 files left`.
+pub(super) fn room(available_bytes: u64, available_files: Option<u64>) -> String {
+    let available_bytes = bytes(available_bytes);
+    match available_files.filter(|files| *files < 1_000) {
+        None => format!("{available_bytes} left"),
+        Some(files) => format!("{available_bytes} and {} left", count(usize::try_from(files).unwrap_or(0), "file")),
+    }
+}
+
+/// Whether room for repairs is kept on a file system that is nearly full.
+pub(super) fn spared(unspared: usize) -> String {
+    match unspared {
+        0 => "room for repairs is kept beside the guarded files".to_owned(),
+        some => format!("there is no room to keep for repairs in {}", count(some, "folder")),
+    }
+}
+
 /// `40 ms`, `1.2 s`, `3 minutes`.
 pub(super) fn span(span: Duration) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];

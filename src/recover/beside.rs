@@ -15,6 +15,7 @@ use crate::document::{Digest, DocumentId};
 use crate::error::Result;
 use crate::event::Fact;
 use crate::repair::{Disposal, GRACE};
+use crate::verdict::Reason;
 
 /// Which document a leftover belongs to, by its folder and the beginning of its name.
 #[derive(Debug, Default)]
@@ -68,12 +69,26 @@ impl Tracked {
         }
         let beside = self.leftovers.entry(name.to_owned()).or_default();
         let is_known = beside.met.replace(signature) == Some(signature);
-        !(is_known && (beside.is_told || signature.age() < GRACE))
+        // What could not be kept elsewhere is tried again: there may be room by now.
+        let is_over = beside.is_told && !self.unkept.iter().any(|unkept| unkept == name);
+        !(is_known && (is_over || signature.age() < GRACE))
     }
 
     /// Is this the first time that something is told of a leftover?
     fn tells(&mut self, name: &OsStr) -> bool {
         self.leftovers.get_mut(name).is_some_and(|beside| !std::mem::replace(&mut beside.is_told, true))
+    }
+}
+
+/// After so many replaced versions beside a document that could not be kept in quarantine, it is held (protocol C, step 7).
+pub(super) const UNKEPT_LIMIT: usize = 3;
+
+impl Tracked {
+    /// Notes a leftover whose bytes could not be kept elsewhere.
+    pub(super) fn cannot_keep(&mut self, name: &OsStr) {
+        if self.unkept.len() < REMEMBERED && !self.unkept.iter().any(|unkept| unkept == name) {
+            self.unkept.push(name.to_owned());
+        }
     }
 }
 
@@ -117,7 +132,10 @@ impl Recover {
         if ended {
             tracked.leftovers.remove(&name);
             tracked.unkept.retain(|unkept| *unkept != name);
+        } else if disposal.is_err() {
+            tracked.cannot_keep(&name);
         }
+        tracked.again |= tracked.unkept.len() < UNKEPT_LIMIT && tracked.machine.stop_waiting_for(Reason::Leftovers);
         tracked.again |= matches!(disposal, Ok(Disposal::PutBack | Disposal::SwappedIn));
         let is_over = tracked.is_leaving && tracked.leftovers.is_empty();
         if let Some(fact) = told(tracked, document, &name, disposal) {

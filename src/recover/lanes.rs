@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::job::{self, Done, Task, Tools};
 use super::look::Room;
+use super::spares::Spared;
 use super::upkeep::Kept;
 use crate::document::{DocumentId, Version};
 
@@ -31,6 +32,7 @@ pub(super) enum Finished {
     Changed(Vec<DocumentId>),
     Rotten(DocumentId, Version, PathBuf),
     VersionsRead,
+    Spared(u64, Spared),
 }
 
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no

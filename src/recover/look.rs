@@ -9,7 +9,7 @@ use crate::backup::{Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
 use crate::disk::prospects::Prospects;
-use crate::disk::signature::Signature;
+use crate::disk::{self, signature::Signature};
 use crate::document::{Dialect, Digest, Mark, Stored};
 use crate::error::{Error, Result};
 use crate::lock::{self, Sidecar};
@@ -275,7 +275,7 @@ fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize
 
 /// The room in the state directory, and whether it is less than wanted.
 pub(super) fn room(tools: &Tools) -> Result<Room> {
-    let (available_bytes, all_bytes) = tools.disk.room(&tools.state)?;
+    let disk::Room { available_bytes, all_bytes, .. } = tools.disk.room(&tools.state)?;
     let is_low = match tools.min_free {
         Share::Bytes(bytes) => available_bytes < bytes,
         #[expect(clippy::cast_precision_loss, reason = "a hundredth of a disk need not be exact")]

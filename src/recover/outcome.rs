@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Recover;
-use super::beside::Beside;
+use super::beside::{Beside, UNKEPT_LIMIT};
 use super::job::{Done, Known, Odd, Work};
 use super::lanes::Finished;
 use super::look::{self, Looked, Room};
@@ -15,9 +15,6 @@ use crate::error::Result;
 use crate::event::{Fact, IncidentId, Subject};
 use crate::repair::{Judged, Outcome, Report, Restored};
 use crate::verdict::{Certainty, Found, Kind, Reason, State};
-
-/// After so many replaced versions beside a document that could not be kept in quarantine, it is held (protocol C, step 7).
-const UNKEPT_LIMIT: usize = 3;
 
 impl Recover {
     /// A job with this document is done.
@@ -60,6 +57,7 @@ impl Recover {
         }
         let facts = tracked.told_by(&looked, &subject);
         self.is_stock_changed |= looked.stored.is_some();
+        self.spares.is_stale |= looked.stored.is_some() || !tracked.is_looked_at;
         if let Some(room) = looked.room {
             self.room(room).await;
         }
@@ -239,7 +237,9 @@ impl Recover {
             }
             Err(error) => {
                 let path = leftover.as_ref().map_or_else(PathBuf::new, |name| document.directory().join(name));
-                tracked.unkept.extend(leftover);
+                if let Some(leftover) = &leftover {
+                    tracked.cannot_keep(leftover);
+                }
                 self.say(Fact::LeftBeside { subject: subject.clone(), path, error: error.to_string() }).await;
                 None
             }

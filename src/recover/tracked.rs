@@ -190,6 +190,7 @@ impl Tracked {
             backed_up: self.is_backed_up,
             unrepairable: self.prospects.unrepairable.clone(),
             best_effort: self.best_effort(),
+            left_beside: self.unkept.clone(),
             stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
         }
     }

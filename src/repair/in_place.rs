@@ -60,9 +60,16 @@ pub(super) fn put_back(
     if judged_bytes(ground, judged, &ours, &|| true)?.is_none() || !is_at_name(ground, &signature)? {
         return Ok(Outcome::Changed);
     }
+    ground.disk.reserve(&ours, ground.document.path(), choice.bytes.len() as u64)?;
     let (version, digest, damaged) = (choice.version.version, choice.version.digest, judged.digest);
     folder.write_redo(&Redo { version, digest, damaged, inode: signature.inode })?;
-    overwrite(ground, &ours, &choice.bytes)?;
+    if let Err(error) = overwrite(ground, &ours, &choice.bytes) {
+        // Where room cannot be reserved, a full disk shows at the first byte: then there is nothing to be finished.
+        if error.is_for_want_of_room() && judged_bytes(ground, judged, &ours, &|| true)?.is_some() {
+            folder.remove_redo()?;
+        }
+        return Err(error);
+    }
     let visible = Instant::now();
     drop(lease);
     folder.remove_redo()?;

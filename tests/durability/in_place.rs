@@ -124,7 +124,9 @@ fn a_folder_that_must_not_be_changed_does_not_keep_its_files_damaged() {
 
 #[test]
 fn what_cannot_be_reproduced_is_kept_by_writing_in_place() {
-    for (step, errno) in [(Step::SetAttributes, 1), (Step::Exchange, 16), (Step::Exchange, 1), (Step::Create, 13)] {
+    let full = [Step::Create, Step::Allocate, Step::Write].map(|step| [(step, 28), (step, 122)]);
+    let forbidden = [(Step::SetAttributes, 1), (Step::Exchange, 16), (Step::Exchange, 1), (Step::Create, 13)];
+    for (step, errno) in full.concat().into_iter().chain(forbidden) {
         let bench = Bench::with(&std::env::temp_dir(), DAMAGED);
         let inode = inode(&bench);
         let is_first = AtomicBool::new(true);

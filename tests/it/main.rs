@@ -11,6 +11,7 @@ mod by_hand;
 mod commands;
 mod corpus;
 mod damage;
+mod full;
 mod garbage;
 mod growing;
 mod house;

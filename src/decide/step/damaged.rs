@@ -197,8 +197,8 @@ impl Stepper<'_> {
             Ended::Held(reason, why) => {
                 let wait = match reason {
                     Reason::Editing => Duration::from_secs(1),
-                    // Until somebody says what the suspicious version is.
-                    Reason::Suspicious => RETRY,
+                    // Until somebody says what the suspicious version is; until there is room.
+                    Reason::Suspicious | Reason::NoRoom => RETRY,
                     _ => self.backoff(Duration::from_secs(1), Duration::from_secs(300)),
                 };
                 self.hold(reason, &why, damage, Some(wait));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::FILE_NAME;
 use super::queue::{Batch, Queue, Taken};
 use crate::disk::directory::Directory;
-use crate::disk::{Disk, Durable};
+use crate::disk::{Disk, Durable, Room};
 use crate::error::{Error, Result};
 use crate::health::{Check, Health, Level};
 
@@ -53,7 +53,7 @@ impl Writer {
 
     fn look_at_room(&self) {
         // A file system that does not say keeps its last number; what cannot be written is told where it is written.
-        if let Ok((available_bytes, _)) = self.disk.room(&self.state_dir) {
+        if let Ok(Room { available_bytes, .. }) = self.disk.room(&self.state_dir) {
             self.queue.set_room(available_bytes);
         }
     }
@@ -82,19 +82,34 @@ impl Writer {
         }
     }
 
-    /// One write and one sync. After a failure nobody knows how much of it reached the disk, so all of it is written again:
-    /// readers skip a line whose number they have seen.
+    /// One write and one sync. After a failure nobody knows how much of it reached the disk, so all of it is taken back, and
+    /// written again; where that cannot be, readers skip a line whose number they have seen.
     fn write(&mut self, text: &str) -> Result<()> {
         let name = OsStr::new(FILE_NAME);
+        let before = self.disk.look(&self.state_dir, name)?.map_or(0, |found| found.bytes);
         let whole = if self.is_torn { format!("\n{text}") } else { text.to_owned() };
-        self.is_torn = true;
-        self.disk.append(&self.state_dir, name, whole.as_bytes(), Durable::Now)?;
+        if let Err(error) = self.disk.append(&self.state_dir, name, whole.as_bytes(), Durable::Now) {
+            self.is_torn |= self.take_back(before).is_err();
+            return Err(error);
+        }
         self.is_torn = false;
         if !self.name_is_durable {
             self.disk.sync_directory(&self.state_dir)?;
             self.name_is_durable = true;
         }
         Ok(())
+    }
+
+    /// Cuts the file to what it was: half a line is nobody's.
+    fn take_back(&self, bytes: u64) -> Result<()> {
+        let Some((file, found)) = self.disk.open_to_write(&self.state_dir, OsStr::new(FILE_NAME))? else {
+            return Ok(());
+        };
+        if found.bytes > bytes {
+            self.disk.truncate(&file, &self.state_dir.path().join(FILE_NAME), bytes)
+        } else {
+            Ok(())
+        }
     }
 
     fn tell_dropped(&mut self, dropped: u64) {

@@ -35,6 +35,7 @@ fn file(watch: &str, name: &str, state: State) -> FileStatus {
         backed_up: true,
         unrepairable: None,
         best_effort: None,
+        left_beside: vec![],
         stock: Stock { versions: 2, version_bytes: 30, quarantine_bytes: 7 },
     }
 }

@@ -13,7 +13,7 @@ mod wait;
 mod world;
 
 pub(crate) use daemon::{Daemon, Launch, command};
-pub(crate) use mount::Mount;
+pub(crate) use mount::{IMAGES, Image, Mount};
 pub(crate) use owner::{STRANGER, is_root};
 pub(crate) use skip::skip;
 pub(crate) use wait::{LIMIT, wait_until};

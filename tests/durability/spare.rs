@@ -1,0 +1,106 @@
+//! The spare: where there is no room, a repair is written into it, and nobody's bytes are ever taken for one.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jsonwarden::disk::{Disk, Step};
+use jsonwarden::repair::Outcome;
+use jsonwarden::swap::spare::{self, NAME, Owner};
+
+use super::bench::{Bench, DAMAGED, GOOD, places};
+
+const NO_SPACE: i32 = 28;
+const QUOTA: i32 = 122;
+
+/// A disk that has no room for the first new file.
+fn full(errno: i32) -> Disk {
+    let is_first = AtomicBool::new(true);
+    Disk::with_hook(move |step| match step {
+        Step::Create if is_first.swap(false, Ordering::Relaxed) => Err(io::Error::from_raw_os_error(errno)),
+        _ => Ok(()),
+    })
+}
+
+fn owner_of(bench: &Bench) -> Owner {
+    let found = fs::metadata(bench.path()).unwrap();
+    Owner { user: found.uid(), group: found.gid() }
+}
+
+fn spare_of(bench: &Bench) -> PathBuf {
+    bench.folder.join(NAME)
+}
+
+#[test]
+fn a_repair_without_room_is_written_into_the_spare_and_has_the_file_s_length_and_attributes() {
+    for (place, errno) in places().iter().zip([NO_SPACE, QUOTA].into_iter().cycle()) {
+        let bench = Bench::with(place, DAMAGED);
+        let hands = bench.hands_with(full(errno));
+        spare::prepare(&Disk::default(), &hands.directory, 4096, owner_of(&bench)).unwrap();
+        let (spare, before) = (fs::metadata(spare_of(&bench)).unwrap(), fs::metadata(bench.path()).unwrap());
+        assert_eq!((spare.len(), spare.mode() & 0o7777), (4096, 0o600));
+        let Outcome::Restored(restored) = hands.outcome(DAMAGED) else { panic!("it is not repaired") };
+        assert!(restored.leftover.is_some(), "the damaged file stays for a late writer");
+        let after = fs::metadata(bench.path()).unwrap();
+        assert_eq!(bench.read(), GOOD);
+        assert_eq!((after.ino(), after.mode()), (spare.ino(), before.mode()));
+        assert!(!spare_of(&bench).exists());
+    }
+}
+
+#[test]
+fn a_spare_grows_and_goes_and_stays_one() {
+    let bench = Bench::with(&std::env::temp_dir(), DAMAGED);
+    let (hands, owner) = (bench.hands(), owner_of(&bench));
+    let bytes = || spare::bytes(&hands.disk, &hands.directory).unwrap();
+    assert_eq!(bytes(), None);
+    for wanted in [4096, 100_000, 8192] {
+        spare::prepare(&hands.disk, &hands.directory, wanted, owner).unwrap();
+    }
+    assert_eq!(bytes(), Some(100_000));
+    assert!(fs::metadata(spare_of(&bench)).unwrap().blocks() * 512 >= 100_000, "it has its room");
+    spare::discard(&hands.disk, &hands.directory).unwrap();
+    assert_eq!(bytes(), None);
+    spare::discard(&hands.disk, &hands.directory).unwrap();
+}
+
+#[test]
+fn bytes_that_somebody_put_at_the_spare_s_name_are_neither_used_nor_removed() {
+    let theirs = |bench: &Bench| fs::write(spare_of(bench), vec![b'x'; 4096]).unwrap();
+    let links = |bench: &Bench| {
+        let other = bench.state.join("another's");
+        fs::write(&other, vec![0; 4096]).unwrap();
+        fs::hard_link(&other, spare_of(bench)).unwrap();
+    };
+    let leads = |bench: &Bench| {
+        let other = bench.state.join("another's");
+        fs::write(&other, vec![0; 4096]).unwrap();
+        symlink(&other, spare_of(bench)).unwrap();
+    };
+    let is_another_s = |bench: &Bench| {
+        fs::write(spare_of(bench), vec![0; 8192]).unwrap();
+        chown(spare_of(bench), Some(54_321), None).unwrap();
+    };
+    let is_folder = |bench: &Bench| fs::create_dir(spare_of(bench)).unwrap();
+    let ways: [&dyn Fn(&Bench); 5] = [&theirs, &links, &leads, &is_folder, &is_another_s];
+    // Only root gives files away.
+    for put in &ways[..if rustix::process::geteuid().is_root() { 5 } else { 4 }] {
+        let bench = Bench::with(&std::env::temp_dir(), DAMAGED);
+        put(&bench);
+        let before = fs::symlink_metadata(spare_of(&bench)).unwrap();
+        let hands = bench.hands_with(full(NO_SPACE));
+        let Outcome::Restored(restored) = hands.outcome(DAMAGED) else { panic!("it is not repaired") };
+        assert_eq!(restored.leftover, None, "in place");
+        let is_room = before.uid() != owner_of(&bench).user;
+        if !is_room {
+            assert!(spare::prepare(&Disk::default(), &hands.directory, 8192, owner_of(&bench)).is_err());
+            let _ = spare::discard(&Disk::default(), &hands.directory);
+        }
+        let after = fs::symlink_metadata(spare_of(&bench)).unwrap();
+        assert_eq!((after.ino(), after.len(), after.nlink()), (before.ino(), before.len(), before.nlink()));
+        let another = bench.state.join("another's");
+        assert!(!another.exists() || fs::read(another).unwrap() == vec![0; 4096]);
+    }
+}

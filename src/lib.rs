@@ -13,8 +13,8 @@
 //! [`config`] is what the operator wants.
 //!
 //! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`mod@patch`] changes a text and keeps all that it
-//! does not touch; [`decide`] turns a state and an input into the
-//! next state and an action.
+//! does not touch; [`difference`] says what two documents differ in,
+//! [`decide`] turns a state and an input into the next state and an action.
 //!
 //! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
 //! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out), [`repair`], and
@@ -34,6 +34,7 @@ pub mod verdict;
 pub mod config;
 pub mod validate;
 pub mod patch;
+pub mod difference;
 pub mod decide;
 pub mod lock;
 pub mod read;

@@ -3,18 +3,23 @@
 
 mod accept;
 mod ask;
+mod changed;
 mod check;
 mod config;
 mod daemon;
+mod diff;
+mod differing;
 mod forget;
 mod hand;
 mod history;
+mod live;
 mod moment;
 mod orphans;
 mod pen;
 mod repair;
 mod restore;
 mod run;
+mod salvage;
 mod status;
 mod steer;
 mod store;
@@ -65,6 +70,8 @@ enum Command {
     History(history::Arguments),
     /// Prints a stored version of a file
     Show(history::ShowArguments),
+    /// What two versions of a file differ in, or a version and the file as it is, by path; exit status 1 when they differ
+    Diff(diff::Arguments),
     /// Puts a stored version of a file back; what it replaces is kept
     Restore(restore::Arguments),
     /// Looks at files and repairs those that are damaged, now, with or without a daemon
@@ -75,6 +82,9 @@ enum Command {
     Write(write::Arguments),
     /// Removes all that is kept of files: versions, quarantine, and what the log of incidents says of them
     Forget(forget::Arguments),
+    /// Prints what survives of a damaged file, and says what it has that the newest good version has not; exit status 1
+    /// when nothing does
+    Salvage(salvage::Arguments),
     /// Makes the present, suspicious version of a file the good one
     Accept(accept::Arguments),
     /// Stops repairing, of everything or of some; backups go on
@@ -210,11 +220,13 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Status(arguments) => status::run(&arguments, &mut session),
         Command::History(arguments) => history::run(&arguments, &mut session),
         Command::Show(arguments) => history::show(&arguments, &mut session),
+        Command::Diff(arguments) => diff::run(&arguments, &mut session),
         Command::Restore(arguments) => restore::run(&arguments, &mut session),
         Command::Repair(arguments) => repair::run(&arguments, &mut session),
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
         Command::Write(arguments) => write::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
+        Command::Salvage(arguments) => salvage::run(&arguments, &mut session),
         Command::Accept(arguments) => accept::run(&arguments, &mut session),
         Command::Pause(arguments) => steer::pause(&arguments, &mut session),
         Command::Resume(scope) => steer::steer("resume", &scope, &mut session),

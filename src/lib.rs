@@ -13,7 +13,7 @@
 //! [`config`] is what the operator wants.
 //!
 //! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`mod@patch`] changes a text and keeps all that it
-//! does not touch; [`difference`] says what two documents differ in,
+//! does not touch; [`difference`] says what two documents differ in, [`salvage`] what survives of a damaged one;
 //! [`decide`] turns a state and an input into the next state and an action.
 //!
 //! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
@@ -35,6 +35,7 @@ pub mod config;
 pub mod validate;
 pub mod patch;
 pub mod difference;
+pub mod salvage;
 pub mod decide;
 pub mod lock;
 pub mod read;

@@ -11,6 +11,7 @@ mod json5;
 mod syntax;
 mod text;
 mod dialect;
+mod extent;
 mod cause;
 mod fault;
 mod tokens;
@@ -34,6 +35,7 @@ use dialect::read;
 use syntax::{Shape, Stop};
 use text::Text;
 
+pub(crate) use extent::{Extent, extent};
 pub(crate) use pointer::escaped;
 pub(crate) use syntax::Inside;
 pub(crate) use tokens::{Token, Tokens, What};

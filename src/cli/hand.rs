@@ -69,6 +69,11 @@ impl Hand {
         })
     }
 
+    /// Who reads it.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
         validate::judge(bytes, &self.reader)
     }

@@ -7,6 +7,7 @@ use clap::Args;
 use owo_colors::OwoColorize;
 use serde_json::json;
 
+use super::changed::{Changed, changes};
 use super::moment::{VersionWanted, newest_at, parse_moment};
 use super::store::versions;
 use super::{Ended, Failure, Session, table};
@@ -36,32 +37,35 @@ pub(super) struct ShowArguments {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
-    let (_, versions) = versions(&arguments.path, session)?;
+    let (folder, versions) = versions(&arguments.path, session)?;
+    let changed = changes(&folder, &versions);
+    let listed = versions.iter().zip(&changed);
     if arguments.json {
-        let listed: Vec<_> = versions.iter().map(as_json).collect();
+        let listed: Vec<_> = listed.map(|(stored, changed)| as_json(stored, changed)).collect();
         writeln!(session.out, "{:#}", serde_json::Value::from(listed))?;
         return Ok(0);
     }
-    let rows = versions.iter().map(row);
+    let rows = listed.map(|(stored, changed)| row(stored, changed));
     let paint = |index: usize, line: String| match versions.get(index) {
         Some(stored) if !stored.mark.is_last_good() => line.yellow().to_string(),
         _ => line,
     };
-    table::print(session.out, &["VERSION", "TIME", "SIZE", "DIGEST", "MARK"], rows, paint)?;
+    table::print(session.out, &["VERSION", "TIME", "SIZE", "DIGEST", "MARK", "CHANGED"], rows, paint)?;
     Ok(0)
 }
 
-fn row(stored: &Stored) -> Vec<String> {
+fn row(stored: &Stored, changed: &Changed) -> Vec<String> {
     vec![
         stored.version.to_string(),
         format!("{:.0}", stored.taken),
         size_text(stored.bytes),
         stored.digest.to_string(),
         stored.mark.label().to_owned(),
+        changed.in_short(),
     ]
 }
 
-fn as_json(stored: &Stored) -> serde_json::Value {
+fn as_json(stored: &Stored, changed: &Changed) -> serde_json::Value {
     json!({
         "version": stored.version.0,
         "time": stored.taken.to_string(),
@@ -69,6 +73,7 @@ fn as_json(stored: &Stored) -> serde_json::Value {
         "digest": stored.digest.to_string(),
         "mark": stored.mark.label(),
         "dialect": stored.dialect.label(),
+        "changed": changed.as_json(),
     })
 }
 

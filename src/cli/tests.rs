@@ -8,6 +8,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+mod loss;
+
 use super::*;
 use crate::backup::{Backups, New};
 use crate::disk::attributes::Attributes;
@@ -150,7 +152,7 @@ fn history_lists_the_newest_first_and_show_prints_a_version_byte_for_byte() {
     world.store(&file, &[(b"[1]", Mark::Good), (b"[2]", Mark::Suspicious), (colourful, Mark::Uncertified)]);
     let done = world.run(&["history", "data/a.json"]);
     let rows: Vec<Vec<&str>> = done.printed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["VERSION", "TIME", "SIZE", "DIGEST", "MARK"]);
+    assert_eq!(rows[0], ["VERSION", "TIME", "SIZE", "DIGEST", "MARK", "CHANGED"]);
     let told: Vec<(&str, &str)> = rows[1..].iter().map(|row| (row[0], row[4])).collect();
     assert_eq!(told, [("3", "uncertified"), ("2", "suspicious"), ("1", "good")]);
     let json: serde_json::Value =

@@ -5,11 +5,8 @@
 /// Words (`NaN`, `Infinity`) stay words, but for a plus sign.
 pub(super) fn canonical(raw: &[u8], into: &mut Vec<u8>) {
     into.clear();
-    let (is_negative, unsigned) = match raw {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let is_negative = raw.first() == Some(&b'-');
+    let unsigned = raw.strip_prefix(b"-").or_else(|| raw.strip_prefix(b"+")).unwrap_or(raw);
     if is_negative {
         into.push(b'-');
     }

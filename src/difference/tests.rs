@@ -43,7 +43,7 @@ fn what_was_added_removed_and_changed_is_told_at_its_path() {
 fn formatting_order_of_keys_and_spelling_are_no_difference() {
     for (old, new) in [
         (r#"{"a":1,"b":[true,{"c":"d"}]}"#, "{\n  \"b\": [ true, {\"c\": \"d\"} ],\n  \"a\": 1\n}\n"),
-        (r#"[1, 0.50, 1e3, -0]"#, "[1.0,0.5,1000,0]"),
+        ("[1, 0.50, 1e3, -0]", "[1.0,0.5,1000,0]"),
         (r#"{"\u0041":"\u00e9\/"}"#, "{\"A\":\"é/\"}"),
         (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
         (

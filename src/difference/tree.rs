@@ -2,7 +2,7 @@
 //!
 //! The hashes are keyed anew for every comparison (SipHash), so that nobody can prepare two values that pass for equal.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::{TooMany, Value, number};
 use crate::document::Dialect;
@@ -291,13 +291,9 @@ impl<'t> Building<'t> {
         drop_shadowed(&mut members);
         let mut sum = 0_u64;
         for member in &members {
-            let mut hasher = self.tree.keys.build_hasher();
-            (member.key_hash, self.tree.hash(member.value)).hash(&mut hasher);
-            sum = sum.wrapping_add(hasher.finish());
+            sum = sum.wrapping_add(self.tree.keys.hash_one((member.key_hash, self.tree.hash(member.value))));
         }
-        let mut hasher = self.tree.keys.build_hasher();
-        (b'{', members.len(), sum).hash(&mut hasher);
-        hasher.finish()
+        self.tree.keys.hash_one((b'{', members.len(), sum))
     }
 
     /// Ends what is still open: the lines, or a text that ends early.

@@ -35,13 +35,8 @@ use dialect::read;
 use syntax::{Shape, Stop};
 use text::Text;
 
-pub(crate) use extent::{Extent, extent};
-pub(crate) use pointer::escaped;
-pub(crate) use syntax::Inside;
-pub(crate) use tokens::{Token, Tokens, What};
-pub(crate) use unquote::unquote;
-
 pub use dialect::dialect_of_name;
+pub(crate) use extent::{Extent, extent};
 pub use findings::findings;
 pub use plausibility::{unmet, weigh};
 pub(crate) use pointer::escaped;

@@ -40,6 +40,7 @@ use owo_colors::OwoColorize;
 use crate::config::{LoadError, Loaded, Options, Surroundings, load};
 use crate::disk::Disk;
 use crate::error::{Cause, Error, Escaped};
+use crate::validate;
 
 /// Keeps JSON files valid: watches files that other programs write, keeps verified backups, and puts the newest good one
 /// back when a file becomes corrupt.
@@ -175,7 +176,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// The configuration; what is wrong with its fragments is said.
     fn load(&self) -> Result<Loaded, Failure> {
-        let loaded = load(&self.options, &self.surroundings, &self.disk)?;
+        let loaded = load(&self.options, &self.surroundings, &self.disk, validate::check_schema)?;
         for problem in &loaded.settings.left_out {
             say(format_args!("{problem} (the whole file is left out)"));
         }

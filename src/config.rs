@@ -9,6 +9,7 @@ mod overrides;
 mod problem;
 pub mod quantity;
 mod raw;
+mod schemas;
 mod settings;
 mod show;
 mod surroundings;
@@ -30,6 +31,7 @@ pub use lock_kind::LockKind;
 pub use matching::{EXTENSIONS, Match, NEVER_ENTERED};
 pub use overrides::{COMMAND_LINE, Options};
 pub use problem::{LoadError, Origin, Problem, Sourced};
+pub use schemas::{Schema, SchemaCheck, Schemas, read_schema};
 pub use surroundings::Surroundings;
 pub use target::resolved_by_name;
 
@@ -222,6 +224,8 @@ pub struct Expectations {
     pub monotonic: Vec<String>,
     /// Any change is tampering.
     pub pinned: bool,
+    /// The JSON Schemas that documents follow.
+    pub schemas: Option<Schemas>,
 }
 
 /// What a version that reads, but is implausible, means.
@@ -305,7 +309,7 @@ impl Default for Rules {
 
 impl Default for Expectations {
     fn default() -> Self {
-        Self { shrink_limit: 0.5, required: Vec::new(), monotonic: Vec::new(), pinned: false }
+        Self { shrink_limit: 0.5, required: Vec::new(), monotonic: Vec::new(), pinned: false, schemas: None }
     }
 }
 

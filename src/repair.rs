@@ -7,6 +7,7 @@ mod in_place;
 mod leftover;
 
 pub use by_hand::{Returned, restore};
+pub use choice::may_be_put_back;
 pub use in_place::{Redone, finish_redo};
 pub use leftover::{Disposal, GRACE, settle, settle_after};
 

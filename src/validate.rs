@@ -20,6 +20,7 @@ mod pointer;
 mod paths;
 mod measure;
 mod redacted;
+mod schema;
 mod plausibility;
 mod findings;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod properties;
 #[cfg(test)]
 mod judging;
 
+use crate::config::Expectations;
 use crate::document::Dialect;
 use crate::verdict::{Fault, Kind, Verdict};
 use dialect::read;
@@ -40,6 +42,7 @@ pub(crate) use extent::{Extent, extent};
 pub use findings::findings;
 pub use plausibility::{unmet, weigh};
 pub(crate) use pointer::escaped;
+pub use schema::{breach_as, check_schema, schema_breach, version_of};
 pub(crate) use syntax::Inside;
 pub(crate) use tokens::{Token, Tokens, What, behind_blanks};
 pub(crate) use unquote::unquote;
@@ -92,6 +95,18 @@ pub fn reads_as(bytes: &[u8], dialect: Dialect) -> Result<(), Fault> {
             Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => Err(fault),
             Verdict::Valid { .. } => Ok(()),
         },
+    }
+}
+
+/// Says what `bytes` are to `reader`, and whether they are what is expected of every version, whatever was before: a valid
+/// version that is not is suspicious.
+#[must_use]
+pub fn judge_by(bytes: &[u8], reader: &Reader, expectations: &Expectations) -> Verdict {
+    let verdict = judge(bytes, reader);
+    let Verdict::Valid { dialect, .. } = verdict else { return verdict };
+    match weigh(Content { bytes, dialect }, None, expectations) {
+        Some(fault) => Verdict::Suspicious(dialect, fault),
+        None => verdict,
     }
 }
 

@@ -1,23 +1,26 @@
-//! `check`: judges files once, read-only.
+//! `check`: judges files once, read-only, many at a time, and tells of them in order as compilers do.
+
+mod excerpt;
+mod judging;
+mod telling;
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
-use owo_colors::OwoColorize;
-use serde_json::json;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::walk::walk;
-use super::{Ended, Failure, Session, say, shown};
-use crate::config::{Loaded, Rules};
-use crate::disk::Disk;
-use crate::document::DocumentId;
+use super::{Ended, Failure, Session, say};
+use crate::config::{Loaded, Schemas, read_schema};
+use crate::document::Dialect;
 use crate::error::{Cause, Error};
-use crate::read::{Look, OpenWriter, look};
-use crate::validate::{self, Content, Reader, dialect_of_name, judge};
-use crate::verdict::{Fault, Found, Kind, Place, Verdict};
+use crate::validate;
+use judging::{Judge, Judged, Language};
+use telling::Manner;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -31,127 +34,104 @@ pub(super) struct Arguments {
     /// numbers that a double cannot hold, deep nesting. They do not change the exit status
     #[arg(long)]
     findings: bool,
+    /// The JSON Schema that every file has to follow [default: the one of the watch that has the file]
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// The dialect that every file has to be in [default: the one of the watch that has the file]
+    #[arg(long, value_name = "DIALECT", value_parser = ["auto", "json", "jsonl", "jsonc", "json5", "python"])]
+    dialect: Option<String>,
 }
 
-/// How often a file that changes while it is read is read again.
-const ATTEMPTS: u32 = 10;
+/// So many files are judged before they are told of.
+const BATCH: usize = 512;
 
-/// What there is to tell of a file; the place is known when it is about its bytes.
-struct Told {
-    label: &'static str,
-    /// Only a finding: the file is good.
-    is_finding: bool,
-    place: Option<Place>,
-    what: String,
-}
+/// Fewer files are judged before anybody wonders.
+const WORTH_A_BAR: usize = 1_000;
 
-impl Told {
-    fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { label: kind.label(), is_finding: false, place: None, what: what.into() }
-    }
-}
-
-impl From<Fault> for Told {
-    fn from(fault: Fault) -> Self {
-        Self { place: Some(fault.place), ..Self::new(fault.kind, fault.cause) }
-    }
-}
-
-impl From<Found> for Told {
-    fn from(found: Found) -> Self {
-        let (label, place, what) = (found.finding.label(), Some(found.place), found.to_string());
-        Self { label, is_finding: true, place, what }
-    }
+/// What is to be judged.
+enum Job {
+    Input,
+    File { named: PathBuf, real: PathBuf, is_literal: bool },
+    Failed { named: PathBuf, error: Error },
 }
 
 pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let loaded = session.load()?;
-    let mut check = Check { arguments, loaded: &loaded, files: 0, bad: 0, unreadable: None };
-    for path in &arguments.paths {
-        check.given(path, session)?;
+    let judge = judge(arguments, &loaded, session)?;
+    let jobs = jobs(&arguments.paths, session)?;
+    let manner = Manner { as_json: arguments.json, with_excerpts: judge.with_excerpts };
+    let bar = bar(jobs.len());
+    let (mut bad, mut unreadable) = (0, None);
+    for batch in jobs.chunks(BATCH) {
+        for judged in judge_all(&judge, batch, &bar) {
+            bad += usize::from(judged.is_bad());
+            unreadable = unreadable.or(judged.unreadable);
+            bar.suspend(|| judged.tell(manner, session.out))?;
+        }
     }
+    bar.finish_and_clear();
     if io::stderr().is_terminal() {
-        let Check { files, bad, .. } = check;
-        say(format_args!("{files} judged, {bad} bad"));
+        say(format_args!("{} judged, {bad} bad", jobs.len()));
     }
     // What could not be read was not judged: that comes before a no.
-    Ok(check.unreadable.unwrap_or(u8::from(check.bad > 0)))
+    Ok(unreadable.unwrap_or(u8::from(bad > 0)))
 }
 
-struct Check<'a> {
-    arguments: &'a Arguments,
-    loaded: &'a Loaded,
-    files: usize,
-    bad: usize,
-    /// The exit status of the first file that could not be read.
-    unreadable: Option<u8>,
+fn judge<'a>(arguments: &Arguments, loaded: &'a Loaded, session: &Session<'_>) -> Result<Judge<'a>, Failure> {
+    let schema = match &arguments.schema {
+        Some(path) => {
+            let path = session.surroundings.current_dir.join(path);
+            let read = read_schema(&session.disk, &path, validate::check_schema);
+            Some(read.map_err(|what| Error::new("reading", path, Cause::Usage(what)))?)
+        }
+        None => None,
+    };
+    Ok(Judge {
+        disk: session.disk.clone(),
+        loaded,
+        findings: arguments.findings,
+        schemas: schema.map(Schemas::One),
+        language: match &arguments.dialect {
+            Some(word) => Language::One(Dialect::ALL.into_iter().find(|one| one.label() == word)),
+            None => Language::OfWatch,
+        },
+        with_excerpts: !arguments.json && io::stdout().is_terminal(),
+    })
 }
 
-impl Check<'_> {
-    fn given(&mut self, path: &Path, session: &mut Session<'_>) -> Result<(), Failure> {
-        if path == OsStr::new("-") {
-            let told = standard_input(&self.loaded.defaults, self.arguments.findings)?;
-            return Ok(self.tell(path, &told, session.out)?);
+/// Everything that is to be judged, in the order it was given and below folders by name.
+fn jobs(paths: &[PathBuf], session: &Session<'_>) -> Result<Vec<Job>, Failure> {
+    let mut jobs = Vec::new();
+    for path in paths {
+        given(path, session, &mut jobs)?;
+    }
+    Ok(jobs)
+}
+
+fn given(path: &Path, session: &Session<'_>, jobs: &mut Vec<Job>) -> Result<(), Failure> {
+    if path == OsStr::new("-") {
+        jobs.push(Job::Input);
+        return Ok(());
+    }
+    let named = path.to_owned();
+    let real = match session.disk.canonical(&session.surroundings.current_dir.join(path)) {
+        Ok(real) => real,
+        Err(error) => {
+            jobs.push(Job::Failed { named, error });
+            return Ok(());
         }
-        let disk = session.disk.clone();
-        let real = match disk.canonical(&session.surroundings.current_dir.join(path)) {
-            Ok(real) => real,
-            Err(error) => return Ok(self.failed(path, &error, session.out)?),
-        };
-        if disk.open_directory(&real).is_err_and(|error| error.io_kind() == Some(io::ErrorKind::NotADirectory)) {
-            return Ok(self.file(path, &real, true, session)?);
-        }
-        walk(&disk, &real, &mut |found| match found {
-            Ok(file) => self.file(&as_given(path, &real, file), file, false, session),
-            Err(error) => self.failed(&as_given(path, &real, error.path()), &error, session.out),
-        })?;
+    };
+    if session.disk.open_directory(&real).is_err_and(|error| error.io_kind() == Some(io::ErrorKind::NotADirectory)) {
+        jobs.push(Job::File { named, real, is_literal: true });
+        return Ok(());
+    }
+    walk(&session.disk, &real, &mut |found| {
+        jobs.push(match found {
+            Ok(file) => Job::File { named: as_given(path, &real, file), real: file.to_owned(), is_literal: false },
+            Err(error) => Job::Failed { named: as_given(path, &real, error.path()), error },
+        });
         Ok(())
-    }
-
-    fn file(&mut self, named: &Path, real: &Path, literal: bool, session: &mut Session<'_>) -> io::Result<()> {
-        let settings = &self.loaded.settings;
-        let rules = settings.watch_of(real).map_or(&self.loaded.defaults, |(watch, _)| &watch.rules);
-        match judged(&session.disk, real, literal, rules, self.arguments.findings) {
-            Ok(told) => self.tell(named, &told, session.out),
-            Err(error) => self.failed(named, &error, session.out),
-        }
-    }
-
-    /// A file that cannot be read; one that is not there is a bad one.
-    fn failed(&mut self, path: &Path, error: &Error, out: &mut dyn Write) -> io::Result<()> {
-        let told = match error.cause() {
-            Cause::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Told::new(Kind::Missing, "no such file"),
-            cause => {
-                self.unreadable.get_or_insert(error.exit_status());
-                Told::new(Kind::Unreadable, cause.to_string())
-            }
-        };
-        self.tell(path, &[told], out)
-    }
-
-    fn tell(&mut self, path: &Path, told: &[Told], out: &mut dyn Write) -> io::Result<()> {
-        self.files += 1;
-        self.bad += usize::from(told.iter().any(|told| !told.is_finding));
-        told.iter()
-            .try_for_each(|told| if self.arguments.json { as_json(path, told, out) } else { line(path, told, out) })
-    }
-}
-
-fn as_json(path: &Path, told: &Told, out: &mut dyn Write) -> io::Result<()> {
-    let &Told { label, is_finding, place, ref what } = told;
-    let (line, column, offset) = (place.map(|at| at.line), place.map(|at| at.column), place.map(|at| at.offset));
-    let told = json!({
-        "path": path.to_string_lossy(), "line": line, "column": column, "offset": offset, "kind": label, "what": what,
-        "finding": is_finding,
-    });
-    writeln!(out, "{told}")
-}
-
-fn line(path: &Path, told: &Told, out: &mut dyn Write) -> io::Result<()> {
-    let &Told { label, is_finding, place, ref what } = told;
-    let place = place.map_or_else(String::new, |place| format!("{place}:"));
-    let label = if is_finding { label.yellow().to_string() } else { label.red().to_string() };
-    writeln!(out, "{}:{place} {label}: {what}", shown(path))
+    })
 }
 
 /// What was found below a folder, spelled as the folder was given.
@@ -159,54 +139,40 @@ fn as_given(given: &Path, real: &Path, found: &Path) -> PathBuf {
     found.strip_prefix(real).map_or_else(|_| found.to_owned(), |below| given.join(below))
 }
 
-/// Judges a file by its real path; nothing to tell: nothing is wrong with it.
-fn judged(disk: &Disk, real: &Path, literal: bool, rules: &Rules, findings: bool) -> Result<Vec<Told>, Error> {
-    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return Ok(vec![Told::new(Kind::NotRegular, "this is a folder")]);
-    };
-    let directory = disk.open_directory(folder)?;
-    let document = DocumentId::new(folder, name);
-    for _ in 0..ATTEMPTS {
-        let reading = match look(disk, &directory, &document, rules.max_size, OpenWriter::ReadAnyway)? {
-            Look::Read(reading) => reading,
-            Look::Busy | Look::Changed => {
-                std::thread::sleep(Duration::from_millis(20));
-                continue;
-            }
-            Look::Missing => return Ok(vec![Told::new(Kind::Missing, "no such file")]),
-            // Links are not followed below a folder.
-            Look::Other(_) if !literal => return Ok(Vec::new()),
-            Look::Other(found) => {
-                return Ok(vec![Told::new(Kind::NotRegular, format!("this is a {}", found.file_type()))]);
-            }
-            Look::TooLarge(found) => return Ok(vec![too_large(found.bytes, rules)]),
-        };
-        return Ok(verdict(&reading.bytes, real, literal, rules, findings));
-    }
-    Ok(vec![Told::new(Kind::Unreadable, "it changes faster than it can be read")])
-}
-
-fn standard_input(rules: &Rules, findings: bool) -> Result<Vec<Told>, Error> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(rules.max_size.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(|error| Error::new("reading", "standard input", error))?;
-    if bytes.len() as u64 > rules.max_size {
-        return Ok(vec![too_large(bytes.len() as u64, rules)]);
-    }
-    Ok(verdict(&bytes, Path::new("-"), true, rules, findings))
-}
-
-fn too_large(bytes: u64, rules: &Rules) -> Told {
-    Told::new(Kind::TooLarge, format!("more bytes than max_size: {bytes} of {}", rules.max_size))
-}
-
-fn verdict(bytes: &[u8], path: &Path, literal: bool, rules: &Rules, findings: bool) -> Vec<Told> {
-    let named = path.file_name().and_then(dialect_of_name);
-    match judge(bytes, &Reader { dialect: rules.dialect, enrolled: None, named, literal }) {
-        Verdict::Valid { dialect, .. } if findings => {
-            validate::findings(Content { bytes, dialect }).into_iter().map(Told::from).collect()
+/// Judges jobs on every core; what they came to, in their order.
+fn judge_all(judge: &Judge<'_>, jobs: &[Job], bar: &ProgressBar) -> Vec<Judged> {
+    let next = AtomicUsize::new(0);
+    let ended = Mutex::new(Vec::with_capacity(jobs.len()));
+    let work = || {
+        while let Some((index, job)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, jobs.get(at)?)))
+        {
+            let judged = judge.job(job);
+            bar.inc(1);
+            ended.lock().unwrap_or_else(PoisonError::into_inner).push((index, judged));
         }
-        Verdict::Valid { .. } => Vec::new(),
-        Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => vec![fault.into()],
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        // This thread does what no other does; one that cannot be had is not missed.
+        for _ in 1..cores.min(jobs.len()) {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ended.sort_by_key(|(index, _)| *index);
+    ended.into_iter().map(|(_, judged)| judged).collect()
+}
+
+/// A bar, shown on a terminal where there is much to judge.
+fn bar(files: usize) -> ProgressBar {
+    if files < WORTH_A_BAR {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{spinner} judging {bar:30} {pos} of {len} files, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

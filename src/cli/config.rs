@@ -1,9 +1,12 @@
 //! `config`: checks, shows or explains the configuration.
 
+mod drift;
+
 use clap::Subcommand;
 
-use super::{Ended, Failure, Session, shown};
+use super::{Ended, Failure, Session, say, shown};
 use crate::config::{EXAMPLE, LoadError, load};
+use crate::validate;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -31,7 +34,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_>) -> Ended {
 }
 
 fn check(session: &mut Session<'_>) -> Ended {
-    let loaded = match load(&session.options, &session.surroundings, &session.disk) {
+    let loaded = match load(&session.options, &session.surroundings, &session.disk, validate::check_schema) {
         Ok(loaded) => loaded,
         // Here the mistakes are the result.
         Err(error @ LoadError::Wrong(_)) => {
@@ -53,6 +56,11 @@ fn check(session: &mut Session<'_>) -> Ended {
     };
     let watches = loaded.settings.watches.len();
     writeln!(session.out, "{verdict}; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
+    // No mistake: a migration may be meant to do just that.
+    match drift::drift(&loaded.settings, session) {
+        Ok(lines) => lines.iter().try_for_each(|line| writeln!(session.out, "{line}"))?,
+        Err(error) => say(format_args!("the schemas were not held against all that is stored: {error}")),
+    }
     Ok(0)
 }
 

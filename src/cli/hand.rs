@@ -13,7 +13,7 @@ use crate::disk::directory::Directory;
 use crate::document::{DocumentId, Stored};
 use crate::error::{Cause, Error, Result};
 use crate::quarantine::Quarantine;
-use crate::repair::Ground;
+use crate::repair::{self, Ground};
 use crate::validate::{self, Reader};
 use crate::verdict::Verdict;
 
@@ -75,7 +75,7 @@ impl Hand {
     }
 
     pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
-        validate::judge(bytes, &self.reader)
+        validate::judge_by(bytes, &self.reader, &self.rules.expectations)
     }
 
     /// Its versions, newest first.
@@ -98,8 +98,9 @@ impl Hand {
     /// The newest version that a repair may put back, with its bytes.
     pub(super) fn newest_good(&self, folder: &Folder, versions: &[Stored]) -> Option<Stored> {
         let is_good = |stored: &&Stored| {
-            let read = || folder.bytes(stored.version).is_ok_and(|bytes| self.judge(&bytes).label() == "valid");
-            stored.mark.is_last_good() && read()
+            let bytes = || folder.bytes(stored.version);
+            stored.mark.is_last_good()
+                && bytes().is_ok_and(|bytes| repair::may_be_put_back(stored, &self.judge(&bytes)))
         };
         versions.iter().find(is_good).cloned()
     }

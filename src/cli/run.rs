@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Ended, Session, shown};
 use crate::config::{LoadError, Loaded, Origin, Problem, load};
 use crate::daemon::Start;
+use crate::validate;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,7 +27,7 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     session.options.listen = arguments.listen;
     session.options.log = arguments.log;
     // What is wrong with fragments the daemon says itself, in its log.
-    let loaded = load(&session.options, &session.surroundings, &session.disk)?;
+    let loaded = load(&session.options, &session.surroundings, &session.disk, validate::check_schema)?;
     if loaded.settings.watches.is_empty() {
         return Err(nothing_to_guard(&loaded).into());
     }

@@ -18,6 +18,14 @@ const MAX_FRAGMENTS: usize = 1000;
 /// # Errors
 /// It is there but cannot be read, is no regular file, or is far too large.
 pub(super) fn read(disk: &Disk, path: &Path) -> Result<Option<std::result::Result<Source, Problem>>> {
+    Ok(read_bytes(disk, path)?.map(|bytes| text(path, bytes)))
+}
+
+/// A file's bytes; `None`: there is no such file.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_bytes(disk: &Disk, path: &Path) -> Result<Option<Vec<u8>>> {
     let Some(real) = real_path(disk, path)? else { return Ok(None) };
     let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
         return Err(Error::new("reading", path, Cause::Usage("it is a folder; name a file".into())));
@@ -31,7 +39,7 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<Option<std::result::Resul
                 let cause = Cause::Usage("it has more than 1 MiB, which is no configuration; name another".into());
                 return Err(Error::new("reading", path, cause));
             }
-            Ok(Some(text(path, bytes)))
+            Ok(Some(bytes))
         }
     }
 }

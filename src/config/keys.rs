@@ -28,8 +28,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("on_missing", Some("restore")),
     ("on_open_writer", Some("in_place")),
     ("on_open_writer", Some("rename")),
-    ("schema", None),
-    ("schemas", None),
     ("events", None),
     ("on_corrupt", None),
     ("on_repair", None),
@@ -85,7 +83,7 @@ pub(super) const WATCH: &[Key] = &[
     key("paths", Form::Targets, ""),
     key("exclude", Form::Patterns, "[]"),
     key("schema", Form::Path, ""),
-    key("schemas", Form::Unsettled, ""),
+    key("schemas", Form::Schemas, ""),
     key("required", Form::Texts(json_pointer), "[]"),
     key("monotonic", Form::Texts(json_pointer), "[]"),
     key("pinned", Form::Flag, "false"),
@@ -171,7 +169,7 @@ fn watch_name(text: &str) -> Result<(), String> {
 }
 
 /// RFC 6901.
-fn json_pointer(text: &str) -> Result<(), String> {
+pub(super) fn json_pointer(text: &str) -> Result<(), String> {
     let is_escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     if (text.is_empty() || text.starts_with('/')) && is_escaped {
         return Ok(());

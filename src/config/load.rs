@@ -6,6 +6,7 @@ use super::keys::{GLOBAL, RULES};
 use super::overrides::{Options, command_line, overrides, place_state_dir, set};
 use super::problem::{LoadError, Origin, Problem};
 use super::raw::{self, Written, WrittenWatch};
+use super::schemas::{SchemaCheck, SchemaReader};
 use super::settings::{Effective, built_in, rules};
 use super::surroundings::Surroundings;
 use super::target::resolved_by_name;
@@ -30,11 +31,17 @@ pub struct Loaded {
     pub(super) effective: Effective,
 }
 
-/// Loads the configuration: the file, its fragments, the environment and the options.
+/// Loads the configuration: the file, its fragments, the environment and the options. `check` says what is wrong with a
+/// schema.
 ///
 /// # Errors
 /// A file that was named is not there, one that is there cannot be read, or something in it is wrong: then all of it.
-pub fn load(options: &Options, surroundings: &Surroundings, disk: &Disk) -> std::result::Result<Loaded, LoadError> {
+pub fn load(
+    options: &Options,
+    surroundings: &Surroundings,
+    disk: &Disk,
+    check: SchemaCheck,
+) -> std::result::Result<Loaded, LoadError> {
     let file = locate(options, surroundings);
     let mut problems = Vec::new();
     let written = match &file {
@@ -42,14 +49,19 @@ pub fn load(options: &Options, surroundings: &Surroundings, disk: &Disk) -> std:
         None => None,
     };
     let is_file_there = written.is_some();
-    let written = written.unwrap_or_default();
+    let mut written = written.unwrap_or_default();
     let mut globals = overrides(options, surroundings, &mut problems).or(&written.globals);
     place_state_dir(&mut globals, surroundings, &mut problems);
-    let mut effective = Effective { globals: globals.or(&built_in(GLOBAL)), watches: Vec::new() };
+    let mut effective = Effective { globals: globals.or(&built_in(GLOBAL)), ..Effective::default() };
+    let mut schemas = SchemaReader::new(disk, check);
+    complain(&mut problems, schemas.fill(&mut written.watches));
     complain(&mut problems, effective.add(written.watches, &written.defaults));
     let mut left_out = Vec::new();
     if let Some((path, _)) = &file {
-        let mut add = |watches| effective.add(watches, &written.defaults);
+        let mut add = |mut watches: Vec<WrittenWatch>| {
+            schemas.fill(&mut watches)?;
+            effective.add(watches, &written.defaults)
+        };
         complain(&mut left_out, add_fragments(disk, &path.with_file_name("conf.d"), surroundings, &mut add));
     }
     let given = command_line(options, surroundings, disk, &mut problems);

@@ -126,7 +126,7 @@ pub(super) fn command_line(
     let mut entries = Entries::default();
     entries.set("name", Value::Text(COMMAND_LINE.into()), origin.clone());
     entries.set("paths", Value::Targets(targets), origin.clone());
-    vec![WrittenWatch { origin, entries }]
+    vec![WrittenWatch { origin, entries, schemas: None }]
 }
 
 fn given_target(given: &Path, surroundings: &Surroundings, disk: &Disk) -> Result<Target, String> {

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{GLOBAL, Key, RULES, WATCH, is_not_yet, is_word_not_yet};
 use super::problem::{Origin, Problem, Source, Sourced};
+use super::schemas::Schemas;
 use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::{Value, nearest};
@@ -31,6 +32,8 @@ pub(super) struct Written {
 pub(super) struct WrittenWatch {
     pub(super) origin: Origin,
     pub(super) entries: Entries,
+    /// The schemas that it names, once they are read.
+    pub(super) schemas: Option<Schemas>,
 }
 
 /// Values by key.
@@ -169,7 +172,7 @@ impl Reader<'_> {
         for item in list {
             let mut entries = Entries::default();
             self.section(item, "watch", "", &[WATCH, RULES], &mut entries);
-            watches.push(WrittenWatch { origin: self.source.origin(&item.span()), entries });
+            watches.push(WrittenWatch { origin: self.source.origin(&item.span()), entries, schemas: None });
         }
         watches
     }

@@ -14,8 +14,8 @@ use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
 use super::{
-    Compress, Expectations, LockKind, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Scrub, Settings, Share,
-    Storage, Target, Watch, WatchName,
+    Compress, Expectations, LockKind, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Schemas, Scrub, Settings,
+    Share, Storage, Target, Watch, WatchName,
 };
 use crate::document::Dialect;
 
@@ -24,6 +24,8 @@ use crate::document::Dialect;
 pub(super) struct Effective {
     pub(super) globals: Entries,
     pub(super) watches: Vec<Entries>,
+    /// The schemas of each watch.
+    pub(super) schemas: Vec<Option<Schemas>>,
 }
 
 /// The values that hold when nobody says anything.
@@ -49,8 +51,8 @@ impl Effective {
         let mut problems = Vec::new();
         let mut names: BTreeSet<String> = self.watches.iter().filter_map(|watch| watch.text("name")).collect();
         let fallback = defaults.clone().or(&built_in(RULES)).or(&built_in(WATCH));
-        let mut added = Vec::with_capacity(watches.len());
-        for WrittenWatch { origin, entries } in watches {
+        let (mut added, mut schemas) = (Vec::with_capacity(watches.len()), Vec::with_capacity(watches.len()));
+        for WrittenWatch { origin, entries, schemas: named } in watches {
             problems.extend(incomplete(&origin, &entries));
             problems.extend(unguardable(&entries, self.globals.path("state_dir").as_deref()));
             if let Some(name) = entries.get("name").filter(|_| !names.insert(entries.text("name").unwrap_or_default()))
@@ -59,11 +61,13 @@ impl Effective {
                 problems.push(Problem { origin: name.origin.clone(), what });
             }
             added.push(entries.or(&fallback));
+            schemas.push(named);
         }
         if !problems.is_empty() {
             return Err(problems);
         }
         self.watches.extend(added);
+        self.schemas.extend(schemas);
         Ok(())
     }
 
@@ -86,7 +90,12 @@ impl Effective {
             min_free: globals.share("storage.min_free").unwrap_or(Share::Percent(5.0)),
             storage: storage(globals),
             scrub: scrub(globals),
-            watches: self.watches.iter().map(watch).map(Arc::new).collect(),
+            watches: self
+                .watches
+                .iter()
+                .zip(&self.schemas)
+                .map(|(entries, named)| Arc::new(watch(entries, named.as_ref())))
+                .collect(),
             left_out,
         }
     }
@@ -129,7 +138,9 @@ fn unguardable(entries: &Entries, state_dir: Option<&Path>) -> Option<Problem> {
     entries.targets("paths")?.iter().any(is_ours).then(|| Problem { origin: paths.origin.clone(), what })
 }
 
-fn watch(entries: &Entries) -> Watch {
+fn watch(entries: &Entries, schemas: Option<&Schemas>) -> Watch {
+    let mut rules = rules(entries);
+    rules.expectations.schemas = schemas.cloned();
     Watch {
         name: WatchName::new(&entries.text("name").unwrap_or_default()),
         paths: entries.targets("paths").unwrap_or_default(),
@@ -137,7 +148,7 @@ fn watch(entries: &Entries) -> Watch {
             Some(Value::Patterns(set, _)) => set.clone(),
             _ => GlobSet::empty(),
         },
-        rules: rules(entries),
+        rules,
     }
 }
 
@@ -183,5 +194,6 @@ fn expectations(entries: &Entries, built_in: Expectations) -> Expectations {
         required: entries.texts("required").unwrap_or(built_in.required),
         monotonic: entries.texts("monotonic").unwrap_or(built_in.monotonic),
         pinned: entries.flag("pinned").unwrap_or(built_in.pinned),
+        schemas: built_in.schemas,
     }
 }

@@ -81,6 +81,10 @@ fn lines(text: &mut String, entries: &Entries, parent: &str, lists: &[&'static [
 
 /// TOML's texts, numbers, flags and lists of them are written as JSON's; but DEL has to be escaped.
 fn toml(value: &Json) -> String {
+    if let Json::Object(table) = value {
+        let members = table.iter().map(|(key, value)| format!("{} = {}", toml(&Json::from(key.as_str())), toml(value)));
+        return format!("{{ {} }}", members.collect::<Vec<_>>().join(", "));
+    }
     value.to_string().replace('\x7f', "\\u007F")
 }
 
@@ -101,6 +105,10 @@ fn written(value: &Value) -> Json {
         Value::Address(address) => address.map_or_else(String::new, |address| address.to_string()).into(),
         Value::Path(path) => literal(&path.to_string_lossy()),
         Value::Targets(targets) => targets.iter().map(|target| literal(&target.to_string())).collect(),
+        Value::Schemas(files) => {
+            let versions = files.versions.iter().map(|(name, path)| (name.clone(), literal(&path.to_string_lossy())));
+            json!({ "by": files.by, "versions": versions.collect::<Map<_, _>>() })
+        }
         Value::Unsettled => Json::Null,
     }
 }

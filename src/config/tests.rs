@@ -43,7 +43,7 @@ impl Home {
 
     fn load(&self, options: &Options) -> Result<Loaded, LoadError> {
         let options = Options { config: options.config.clone().or(Some(self.path())), ..options.clone() };
-        load(&options, &self.surroundings, &Disk::default())
+        load(&options, &self.surroundings, &Disk::default(), |_| Ok(()))
     }
 }
 
@@ -93,7 +93,9 @@ fn the_example_has_every_key_that_is_built_and_no_other() {
         assert_eq!(value(&format!("defaults.{}", key.name)), !keys::is_not_yet(key.name), "{}", key.name);
     }
     for key in keys::WATCH {
-        assert_eq!(table["watch"][0].get(key.name).is_some(), !keys::is_not_yet(key.name), "{}", key.name);
+        // What names a file that must be there is shown, but not switched on.
+        let is_shown = ["schema", "schemas"].contains(&key.name) && EXAMPLE.contains(&format!("\n# {} = ", key.name));
+        assert_eq!(is_shown || table["watch"][0].get(key.name).is_some(), !keys::is_not_yet(key.name), "{}", key.name);
     }
 }
 
@@ -132,8 +134,13 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
     assert_eq!(beaten.settings.watches[0].rules, expected);
     let own =
         "on_suspicious = \"accept\"\nrequired = [\"/a\"]\nmonotonic = [\"/b/0\"]\npinned = true\nshrink_limit = 0.25";
-    let expectations =
-        Expectations { shrink_limit: 0.25, required: vec!["/a".into()], monotonic: vec!["/b/0".into()], pinned: true };
+    let expectations = Expectations {
+        shrink_limit: 0.25,
+        required: vec!["/a".into()],
+        monotonic: vec!["/b/0".into()],
+        pinned: true,
+        schemas: None,
+    };
     let expected = Rules { on_suspicious: OnSuspicious::Accept, expectations, ..written };
     assert_eq!(loaded(&format!("{defaults}{}", watch(own))).settings.watches[0].rules, expected);
 }
@@ -274,4 +281,71 @@ fn the_first_watch_has_a_file_and_none_has_what_lies_in_the_state_directory_or_l
     }
     let inside = "state_dir = \"/srv/state\"\n[[watch]]\nname = \"w\"\npaths = [\"/srv/state/*.json\"]";
     assert_eq!(problems(inside), ["4:1: a path in the state directory, which is never guarded; leave it out"]);
+}
+
+/// A watch with these keys, in a folder with a schema file.
+fn home_with_schema(keys: &str) -> Home {
+    let home = Home::with(&watch(keys));
+    std::fs::create_dir(home.folder.path().join("schemas")).unwrap();
+    std::fs::write(home.folder.path().join("schemas/v1.json"), "{}").unwrap();
+    std::fs::write(home.folder.path().join("schemas/v2.json"), "[]").unwrap();
+    home
+}
+
+#[test]
+fn schemas_are_read_from_beside_the_file_and_kept_as_bytes() {
+    let home = home_with_schema("schema = \"schemas/v1.json\"");
+    let settings = home.load(&Options::default()).unwrap().settings;
+    let Some(Schemas::One(schema)) = &settings.watches[0].rules.expectations.schemas else { panic!("{settings:?}") };
+    assert_eq!((schema.path(), schema.bytes()), (home.folder.path().join("schemas/v1.json").as_path(), &b"{}"[..]));
+    let keys = r#"schemas = { by = "/v", versions = { "10" = "schemas/v2.json", 2 = "schemas/v1.json" } }"#;
+    let table =
+        "[watch.schemas]\nby = \"/v\"\n[watch.schemas.versions]\n10 = \"schemas/v2.json\"\n2 = \"schemas/v1.json\"";
+    for keys in [keys, table] {
+        let loaded = home_with_schema(keys).load(&Options::default()).unwrap();
+        let Some(Schemas::By { pointer, versions }) = &loaded.settings.watches[0].rules.expectations.schemas else {
+            panic!()
+        };
+        let names: Vec<&str> = versions.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((pointer.as_str(), names), ("/v", vec!["2", "10"]));
+        assert!(loaded.to_toml().contains("schemas = { \"by\" = \"/v\", \"versions\" = { "), "{}", loaded.to_toml());
+        assert!(loaded.to_toml().parse::<toml::Table>().is_ok(), "{}", loaded.to_toml());
+    }
+}
+
+#[test]
+fn a_schema_that_is_not_there_or_wrong_or_named_in_another_way_is_a_mistake_with_its_place() {
+    for (keys, what) in [
+        ("schema = \"none.json\"", "there is no schema file"),
+        ("schema = 1", "text in quotes"),
+        ("schemas = { by = \"/v\", versions = { 1 = \"none.json\" } }", "there is no schema file"),
+        ("schemas = { by = \"v\", versions = { 1 = \"schemas/v1.json\" } }", "no JSON Pointer"),
+        ("schemas = { by = \"/v\" }", "write a table such as"),
+        ("schemas = { by = \"/v\", versions = {} }", "write a table such as"),
+        ("schemas = { by = \"/v\", version = { 1 = \"schemas/v1.json\" } }", "unknown key `version`"),
+        (
+            "schema = \"schemas/v1.json\"\nschemas = { by = \"/v\", versions = { 1 = \"schemas/v1.json\" } }",
+            "write one of them",
+        ),
+    ] {
+        let error = home_with_schema(keys).load(&Options::default()).unwrap_err();
+        assert!(error.exit_status() == 2 && error.to_string().contains(what), "{keys}: {error}");
+        assert!(error.to_string().contains("jsonwarden.toml:4:"), "{error}");
+    }
+    let home = home_with_schema("schema = \"schemas/v2.json\"");
+    let options = Options { config: Some(home.path()), ..Options::default() };
+    let error = load(&options, &home.surroundings, &Disk::default(), refuses).unwrap_err();
+    assert!(error.to_string().contains("v2.json is no good"), "{error}");
+}
+
+fn refuses(_: &Schema) -> Result<(), String> {
+    Err("is no good".to_owned())
+}
+
+#[test]
+fn a_fragment_with_a_bad_schema_is_left_out() {
+    let home = Home::with("");
+    home.fragment("a.toml", &watch("schema = \"none.json\""));
+    let settings = home.load(&Options::default()).unwrap().settings;
+    assert_eq!((settings.watches.len(), settings.left_out.len()), (0, 1));
 }

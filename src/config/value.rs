@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::quantity::{parse_share, parse_size, parse_span, size_text, span_text};
+use super::schemas::SchemaFiles;
 use super::target::Context;
 use super::{Share, Target};
 
@@ -34,6 +35,8 @@ pub(super) enum Form {
     /// `IP:PORT`, or nothing.
     Address,
     Path,
+    /// A table of schemas: `by`, a pointer, and `versions`, a path each.
+    Schemas,
     Targets,
     Patterns,
     /// Something whose feature is not built, and whose form is fixed with it.
@@ -55,6 +58,7 @@ pub(super) enum Value {
     Texts(Vec<String>),
     Address(Option<SocketAddr>),
     Path(PathBuf),
+    Schemas(SchemaFiles),
     Targets(Vec<Target>),
     Patterns(GlobSet, Vec<String>),
     Unsettled,
@@ -79,6 +83,7 @@ impl Form {
             }
             Self::Texts(is_fit) => each(&texts_of(value)?, |text| is_fit(text).map(|()| text.into())).map(Value::Texts),
             Self::Patterns => patterns(&texts_of(value)?, context),
+            Self::Schemas => schemas(value, context).map(Value::Schemas),
             _ => self.single(value.get_ref(), context).map_err(|what| vec![(value.span(), what)]),
         }
     }
@@ -133,6 +138,7 @@ impl Form {
             Self::Text(_) | Self::Path => "text in quotes".into(),
             Self::Address => r#"IP:PORT in quotes, such as "127.0.0.1:14871""#.into(),
             Self::Texts(_) | Self::Targets | Self::Patterns => r#"a list of texts, such as ["a", "b"]"#.into(),
+            Self::Schemas => SCHEMAS_EXAMPLE.into(),
             Self::Unsettled => "what the manual says".into(),
         }
     }
@@ -175,6 +181,29 @@ fn patterns(texts: &[Spanned<String>], context: &Context<'_>) -> Result<Value, V
         Ok(set) => Ok(Value::Patterns(set, plain)),
         Err((index, what)) => Err(vec![(texts.get(index).map_or(0..0, Spanned::span), what)]),
     }
+}
+
+/// How schemas by version are written.
+const SCHEMAS_EXAMPLE: &str = r#"a table such as { by = "/version", versions = { "1" = "v1.json", "2" = "v2.json" } }"#;
+
+fn schemas(value: &Spanned<DeValue<'_>>, context: &Context<'_>) -> Result<SchemaFiles, Vec<Fault>> {
+    let wrong =
+        |span: Range<usize>| vec![(span, format!("this is not how schemas are named; write {SCHEMAS_EXAMPLE}"))];
+    let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?;
+    if let Some((key, _)) = table.iter().find(|(key, _)| !matches!(key.get_ref().as_ref(), "by" | "versions")) {
+        return Err(vec![(key.span(), format!("unknown key `{}`; write `by` and `versions`", key.get_ref()))]);
+    }
+    let (Some(by), Some(versions)) = (table.get("by"), table.get("versions")) else { return Err(wrong(value.span())) };
+    let pointer = by.get_ref().as_str().ok_or_else(|| wrong(by.span()))?;
+    super::keys::json_pointer(pointer).map_err(|what| vec![(by.span(), what)])?;
+    let versions =
+        versions.get_ref().as_table().filter(|table| !table.is_empty()).ok_or_else(|| wrong(versions.span()))?;
+    let files = gathered(versions.iter().map(|(version, path)| {
+        let text = path.get_ref().as_str().ok_or_else(|| (path.span(), "a schema is named by its file".to_owned()))?;
+        let path = context.path(text).map_err(|what| (path.span(), what))?;
+        Ok((version.get_ref().to_string(), path))
+    }))?;
+    Ok(SchemaFiles { by: Some(pointer.to_owned()), versions: files })
 }
 
 fn sized(bounds: &RangeInclusive<u64>, bytes: u64) -> Result<Value, String> {

@@ -20,7 +20,9 @@ pub(super) fn whole_lines<'bytes>(
     let last_good = known.last_good.as_ref().filter(|stored| stored.dialect == Dialect::Jsonl)?;
     let lines = lines(&reading.bytes).filter(|lines| lines.len() as u64 > last_good.bytes)?;
     let is_grown = fault.kind == Kind::Truncated && begins_with(lines, last_good) && is_there(tools, task, last_good);
-    let is_valid = || matches!(validate::judge(lines, &reader(task, Some(known))), Verdict::Valid { .. });
+    let expectations = &task.watch.rules.expectations;
+    let judged = || validate::judge_by(lines, &reader(task, Some(known)), expectations);
+    let is_valid = || matches!(judged(), Verdict::Valid { .. });
     (is_grown && is_valid()).then_some(lines)
 }
 

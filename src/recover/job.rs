@@ -184,7 +184,7 @@ pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Groun
         document: &task.document,
         backups: &tools.backups,
         quarantine: &tools.quarantine,
-        judge: &|bytes| validate::judge(bytes, &reader),
+        judge: &|bytes| validate::judge_by(bytes, &reader, &task.watch.rules.expectations),
         limit_bytes: task.watch.rules.max_size,
         passes_suspicious: task.watch.rules.on_suspicious == OnSuspicious::Restore,
         lock: task.watch.rules.lock,

@@ -40,7 +40,7 @@ pub(super) fn choose(
     }
     for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {
         match folder.bytes(version.version) {
-            Ok(bytes) if matches!((ground.judge)(&bytes), Verdict::Valid { .. }) => {
+            Ok(bytes) if may_be_put_back(&version, &(ground.judge)(&bytes)) => {
                 return Ok(Chosen::Version(Choice { version, bytes }));
             }
             // Its own fault; another failure (no descriptor is left) says nothing against it, and must not cost its changes.
@@ -51,6 +51,16 @@ pub(super) fn choose(
         }
     }
     Ok(Chosen::Nothing)
+}
+
+/// Do today's rules hold for this version? Whatever was accepted is good, as long as it reads.
+#[must_use]
+pub fn may_be_put_back(stored: &Stored, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Valid { .. } => true,
+        Verdict::Suspicious(..) => stored.mark == Mark::Accepted,
+        Verdict::Corrupt(_) | Verdict::Told(_) => false,
+    }
 }
 
 fn is_rotten(error: &Error) -> bool {

@@ -8,6 +8,7 @@ use super::Content;
 use super::measure::Measure;
 use super::pointer::find;
 use super::redacted::redacted;
+use super::schema::breach;
 use super::syntax::Inside;
 use super::text::place;
 use crate::config::Expectations;
@@ -25,11 +26,11 @@ const MANY: u64 = 16;
 pub fn weigh(now: Content, last_good: Option<Content>, expectations: &Expectations) -> Option<Fault> {
     let found = match last_good {
         Some(last_good) => pinned(now, last_good, expectations)
-            .or_else(|| required(now, expectations))
+            .or_else(|| demanded(now, expectations))
             .or_else(|| less(now, last_good, expectations.shrink_limit))
             .or_else(|| backwards(now, last_good, expectations))
             .or_else(|| masked(now, last_good)),
-        None => required(now, expectations),
+        None => demanded(now, expectations),
     };
     let (kind, offset, cause) = found?;
     Some(Fault { kind, place: place(now.bytes, offset), cause })
@@ -39,17 +40,24 @@ pub fn weigh(now: Content, last_good: Option<Content>, expectations: &Expectatio
 /// (much is gone, a placeholder stands there) is no matter here: somebody who asks us to write means it.
 #[must_use]
 pub fn unmet(now: Content, last_good: Option<Content>, expectations: &Expectations) -> Option<Fault> {
-    let demanded = |last_good| pinned(now, last_good, expectations).or_else(|| backwards(now, last_good, expectations));
-    let (kind, offset, cause) = last_good.and_then(demanded).or_else(|| required(now, expectations))?;
+    let by_last_good =
+        |last_good| pinned(now, last_good, expectations).or_else(|| backwards(now, last_good, expectations));
+    let (kind, offset, cause) = last_good.and_then(by_last_good).or_else(|| demanded(now, expectations))?;
     Some(Fault { kind, place: place(now.bytes, offset), cause })
 }
 
 /// The kind, where it shows, and why.
-type Found = (Kind, usize, String);
+pub(super) type Found = (Kind, usize, String);
 
 fn pinned(now: Content, last_good: Content, expectations: &Expectations) -> Option<Found> {
     let is_other = expectations.pinned && now.bytes != last_good.bytes;
     is_other.then(|| (Kind::Tampered, 0, "it is pinned, and was changed".to_owned()))
+}
+
+/// What the watch demands of every version, whatever was before.
+fn demanded(now: Content, expectations: &Expectations) -> Option<Found> {
+    let breach = || expectations.schemas.as_ref().and_then(|schemas| breach(now, schemas));
+    required(now, expectations).or_else(breach)
 }
 
 fn required(now: Content, expectations: &Expectations) -> Option<Found> {

@@ -53,7 +53,11 @@ impl Writer {
             return Ok(Standing::Readable(newest.clone()));
         }
         let last_good = versions.iter().find(|stored| stored.mark.is_last_good());
-        let (dialect, mark) = match validate::judge(bytes, &self.reader(last_good.map(|stored| stored.dialect))) {
+        let (dialect, mark) = match validate::judge_by(
+            bytes,
+            &self.reader(last_good.map(|stored| stored.dialect)),
+            &self.rules.expectations,
+        ) {
             Verdict::Valid { dialect, .. } if present.certainty == Certainty::Certified => (dialect, Mark::Good),
             Verdict::Valid { dialect, .. } => (dialect, Mark::Uncertified),
             Verdict::Suspicious(dialect, _) => (dialect, Mark::Suspicious),

@@ -20,6 +20,7 @@ mod prospects;
 mod readme;
 mod restarting;
 mod retention;
+mod schemas;
 mod scrape;
 mod socket;
 mod starting;

@@ -50,10 +50,10 @@ fn a_named_file_that_is_missing_is_an_error_and_a_default_one_is_none() {
     assert_eq!(error.exit_status(), 2);
     assert!(error.to_string().starts_with("--config: there is no file /"), "{error}");
     with_variables(&mut home, &[("JSONWARDEN_CONFIG", "none.toml")]);
-    let error = load(&Options::default(), &home.surroundings, &Disk::default()).unwrap_err();
+    let error = load(&Options::default(), &home.surroundings, &Disk::default(), |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("JSONWARDEN_CONFIG: there is no file /"), "{error}");
     with_variables(&mut home, &[("JSONWARDEN_CONFIG", "")]);
-    let loaded = load(&Options::default(), &home.surroundings, &Disk::default()).unwrap();
+    let loaded = load(&Options::default(), &home.surroundings, &Disk::default(), |_| Ok(())).unwrap();
     assert_eq!(loaded.file, Some(home.folder.path().join(".config/jsonwarden/jsonwarden.toml")));
 }
 
@@ -64,7 +64,7 @@ fn the_default_places_are_those_of_the_user_of_root_and_of_systemd() {
         home.surroundings.is_root = is_root;
         home.surroundings.variables.clear();
         with_variables(&mut home, variables);
-        let loaded = load(&Options::default(), &home.surroundings, &Disk::default());
+        let loaded = load(&Options::default(), &home.surroundings, &Disk::default(), |_| Ok(()));
         loaded.map(|loaded| (loaded.file.unwrap_or_default(), loaded.settings.state_dir)).unwrap()
     };
     let both = |file: &str, state_dir: &str| (PathBuf::from(file), PathBuf::from(state_dir));

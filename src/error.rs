@@ -51,6 +51,23 @@ impl Error {
         Self { doing, path: path.into(), cause: cause.into() }
     }
 
+    /// The same, for another whom it concerns.
+    pub(crate) fn copied(&self) -> Self {
+        let cause = match &self.cause {
+            Cause::Io(error) => Cause::Io(match error.raw_os_error() {
+                Some(number) => io::Error::from_raw_os_error(number),
+                None => io::Error::new(error.kind(), error.to_string()),
+            }),
+            Cause::Usage(why) => Cause::Usage(why.clone()),
+            Cause::Damaged(why) => Cause::Damaged(why.clone()),
+            Cause::Refused(why) => Cause::Refused(why.clone()),
+            Cause::Absent(why) => Cause::Absent(why.clone()),
+            Cause::Locked(why) => Cause::Locked(why.clone()),
+            Cause::NoDaemon(why) => Cause::NoDaemon(why.clone()),
+        };
+        Self::new(self.doing, &self.path, cause)
+    }
+
     /// Why it failed.
     #[must_use]
     pub fn cause(&self) -> &Cause {

@@ -18,7 +18,7 @@
 //!
 //! *Durability*, synchronous, the part that other programs embed: [`lock`], then [`read`] (nobody was writing), [`backup`]
 //! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out), [`repair`], and
-//! [`mod@write`], the safe write of programs that cooperate.
+//! [`mod@write`], the safe write of programs that cooperate; [`guarded`] makes a program's own type of a document.
 //!
 //! *Stages*, one task each: [`steer`] is what people ask of them; [`event`] what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
 //! sweep into observations; [`recover`] owns every document's state; [`record`] tells; [`expose`] answers.
@@ -44,6 +44,7 @@ pub mod quarantine;
 pub mod swap;
 pub mod repair;
 pub mod write;
+pub mod guarded;
 #[cfg(feature = "daemon")]
 pub mod steer;
 #[cfg(feature = "daemon")]
@@ -64,3 +65,30 @@ pub mod expose;
 pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod cli;
+
+pub use error::Error;
+pub use guarded::{Guarded, Options, UpdateError, update_all};
+pub use write::{WriteError, Written};
+
+/// Puts these bytes in the place of the JSON file at `path`, or makes it: lock, back up, temporary file, validate, exchange,
+/// validate again. Whatever happens, either the old bytes stand there or the new ones, and when this returns the new ones
+/// are durable, twice.
+///
+/// ```
+/// # fn main() -> Result<(), jsonwarden::WriteError> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("state.json");
+/// let options = jsonwarden::Options::new().state_dir(folder.path().join("versions"));
+/// jsonwarden::write(&path, b"{\"version\": 1}\n", &options)?;
+/// let refused = jsonwarden::write(&path, b"{\"version\": ", &options);
+/// assert!(matches!(refused, Err(jsonwarden::WriteError::Invalid(_))));
+/// assert_eq!(std::fs::read(&path).unwrap(), b"{\"version\": 1}\n");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The bytes are invalid, the lock was not to be had in time, or something failed: nothing was changed.
+pub fn write(path: impl AsRef<std::path::Path>, bytes: &[u8], options: &Options) -> Result<Written, WriteError> {
+    options.writer(path)?.replace(bytes)
+}

@@ -8,11 +8,13 @@ mod attempt;
 mod exchange;
 mod keeping;
 mod place;
+mod together;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use place::{own_state_dir, resolved};
+pub use together::update_together;
 
 use crate::backup::{Backups, check_format};
 use crate::config::{LockKind, Rules};
@@ -22,8 +24,9 @@ use crate::document::{Dialect, Digest, DocumentId, Version};
 use crate::error::{Cause, Error, Result};
 use crate::lock::{self, Lock};
 use crate::quarantine::Quarantine;
+use crate::read::{self, Look, OpenWriter};
 use crate::repair::{self, Ground};
-use crate::validate::{self, Reader};
+use crate::validate::{self, Content, Reader};
 use crate::verdict::{Fault, Verdict};
 
 /// A document, and all that a safe write of it needs. It may be shared between threads.
@@ -75,6 +78,9 @@ pub enum WriteError {
     /// The new bytes are damaged, or break the document's rules.
     #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
     Invalid(Fault),
+    /// The document is not what the program takes it for, or a value cannot be written as JSON.
+    #[error("its shape: {0}")]
+    Shape(serde_json::Error),
     /// The lock was not to be had, the disk is full, or something else failed or was refused.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -85,8 +91,17 @@ impl WriteError {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Invalid(_) => 1,
+            Self::Invalid(_) | Self::Shape(_) => 1,
             Self::Failed(error) => error.exit_status(),
+        }
+    }
+
+    /// The same, for another who waited for the same write.
+    pub(crate) fn copied(&self) -> Self {
+        match self {
+            Self::Invalid(fault) => Self::Invalid(fault.clone()),
+            Self::Shape(error) => Self::Shape(serde::de::Error::custom(error)),
+            Self::Failed(error) => Self::Failed(error.copied()),
         }
     }
 }
@@ -146,7 +161,21 @@ impl Writer {
         damaged: Damaged,
         edit: impl FnMut(Option<Present>) -> std::result::Result<Vec<u8>, E>,
     ) -> std::result::Result<Written, E> {
-        let deadline = Instant::now() + self.rules.lock_timeout;
+        self.update_until(self.deadline(), damaged, edit)
+    }
+
+    /// The moment until which a write that begins now waits for the lock.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.rules.lock_timeout
+    }
+
+    /// As [`Writer::update`], with that moment.
+    pub(crate) fn update_until<E: From<WriteError>>(
+        &self,
+        deadline: Instant,
+        damaged: Damaged,
+        edit: impl FnMut(Option<Present>) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Written, E> {
         let lock = self.lock(deadline).map_err(WriteError::from)?;
         self.update_locked(&lock, deadline, damaged, edit)
     }
@@ -196,6 +225,36 @@ impl Writer {
             passes_suspicious: false,
             lock: LockKind::None,
         }
+    }
+
+    /// What stands at the name now; `None`: nothing does.
+    ///
+    /// # Errors
+    /// It cannot be read, is no regular file, or is too large.
+    pub fn read(&self) -> Result<Option<Vec<u8>>> {
+        let deadline = self.deadline();
+        loop {
+            let limit_bytes = self.rules.max_size;
+            match read::look(&self.disk, &self.directory, &self.document, limit_bytes, OpenWriter::ReadAnyway)? {
+                Look::Read(reading) => return Ok(Some(reading.bytes)),
+                Look::Missing => return Ok(None),
+                Look::Other(found) => return Err(self.refused(&format!("it is a {}", found.file_type()))),
+                Look::TooLarge(_) => return Err(self.refused("it has more bytes than its max_size")),
+                Look::Busy | Look::Changed if left(deadline).is_zero() => {
+                    return Err(self.refused("it changes faster than it can be read"));
+                }
+                Look::Busy | Look::Changed => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    /// Would this be fit to follow what is there? As [`Writer::refuse_invalid`], but for what is known of older versions.
+    ///
+    /// # Errors
+    /// `Invalid` when it would not.
+    pub(crate) fn refuse_unfit(&self, present: Option<Present>, bytes: &[u8]) -> std::result::Result<(), WriteError> {
+        let before = present.map(|present| Content { bytes: present.bytes, dialect: present.dialect });
+        self.judged_fit(before.map(|before| before.dialect), before, bytes).map(|_| ())
     }
 
     fn refused(&self, why: &str) -> Error {

@@ -84,6 +84,7 @@ pub(super) fn failure(path: &Path, error: WriteError) -> Failure {
             let (path, place) = (PathBuf::from(path), fault.place);
             Failure::Invalid(format!("{}:{place}: {}: {}", shown(&path), fault.kind, fault.cause))
         }
+        WriteError::Shape(error) => Failure::Invalid(format!("{}: {error}", shown(path))),
         WriteError::Failed(error) => Failure::Failed(error),
     }
 }

@@ -16,7 +16,7 @@ use crate::read::{self, Contents, Reading};
 use crate::repair::{self, Obstacle, Outcome};
 use crate::swap::{self, Begun, Staged, Swapped};
 use crate::validate;
-use crate::verdict::Kind;
+use crate::verdict::{Kind, Reason};
 
 /// What putting bytes at the name came to.
 pub(super) enum Put {
@@ -95,6 +95,10 @@ impl Writer {
         // An error may have come when something was written: the redo record then sees to the rest.
         match outcome.map_err(|error| (error, true))? {
             Outcome::Restored(_) => Ok((Put::Done(stored.clone()), true)),
+            Outcome::Held(Reason::Permission, why) => {
+                let denied = std::io::Error::new(ErrorKind::PermissionDenied, why);
+                Err(never(Error::new("writing", self.document.path(), denied)))
+            }
             Outcome::Held(_, why) | Outcome::BeingRead(why) => Err(never(self.refused(&why))),
             Outcome::Busy => Err(never(self.refused("a program has it open for writing"))),
             Outcome::Changed | Outcome::Yielded | Outcome::NothingGood => Ok((Put::Yielded, false)),

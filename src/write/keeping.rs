@@ -24,19 +24,32 @@ impl Writer {
     /// `Invalid` when they do not, or break the document's rules; or the versions cannot be read.
     pub(super) fn fit(&self, folder: Option<&Folder>, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
         let last_good = folder.map(last_good).transpose()?.flatten();
-        let reader = self.reader(last_good.as_ref().map(|stored| stored.dialect));
-        let dialect = match validate::judge(bytes, &reader) {
-            Verdict::Valid { dialect, .. } => dialect,
-            Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => {
-                return Err(WriteError::Invalid(fault));
-            }
-        };
         let needs_it = self.rules.expectations.pinned || !self.rules.expectations.monotonic.is_empty();
+        let enrolled = last_good.as_ref().map(|stored| stored.dialect);
         let before = match (folder, last_good.filter(|_| needs_it)) {
             (Some(folder), Some(stored)) => Some((folder.bytes(stored.version)?, stored.dialect)),
             _ => None,
         };
         let before = before.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
+        self.judged_fit(enrolled, before, bytes)
+    }
+
+    /// The dialect that new bytes read in, in the light of what was there before.
+    ///
+    /// # Errors
+    /// `Invalid` when they read in none, or break the document's rules.
+    pub(super) fn judged_fit(
+        &self,
+        enrolled: Option<Dialect>,
+        before: Option<Content>,
+        bytes: &[u8],
+    ) -> std::result::Result<Dialect, WriteError> {
+        let dialect = match validate::judge(bytes, &self.reader(enrolled)) {
+            Verdict::Valid { dialect, .. } => dialect,
+            Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => {
+                return Err(WriteError::Invalid(fault));
+            }
+        };
         match validate::unmet(Content { bytes, dialect }, before, &self.rules.expectations) {
             Some(fault) => Err(WriteError::Invalid(fault)),
             None => Ok(dialect),

@@ -13,6 +13,7 @@ mod order;
 mod racing;
 mod reading;
 mod repairing;
+mod sharing;
 mod spare;
 mod strangers;
 mod swapping;

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod attributes;
 mod bad_input;
 mod by_hand;
 mod commands;
@@ -15,6 +16,7 @@ mod full;
 mod garbage;
 mod growing;
 mod house;
+mod links;
 mod living;
 mod prospects;
 mod readme;

@@ -2,9 +2,11 @@
 //! the daemon, systemd starts it anew, and the first sweep finds the truth on disk.
 
 mod progress;
+mod reload;
 mod signals;
 mod socket;
 mod state_dir;
+mod systemd;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,8 +25,9 @@ use crate::document::DocumentId;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Fact, Status};
 use crate::expose::{self, Hosts, Identity, Limits, Listeners, View};
-use crate::health::{Check, Health, Level};
+use crate::health::Health;
 use crate::record::incidents::{Incidents, Recall};
+use crate::record::log::Logging;
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::record::{self, Recorder, log};
@@ -32,7 +35,9 @@ use crate::recover::{self, Recovering, Remembered};
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::steer::Orders;
 use crate::watch::Watching;
+use reload::{Reloading, tell_left_out, watch_in_turn};
 use state_dir::StateDir;
+use systemd::{Source, Systemd};
 
 /// Workers of the runtime. The stages wait for channels and timers; files are read on threads of their own.
 const WORKERS: usize = 2;
@@ -45,6 +50,9 @@ const EVENTS: usize = 1024;
 
 /// Orders of people that may wait; who gives one more hears that the daemon is busy.
 const ORDERS: usize = 64;
+
+/// Wishes for a reload that may wait.
+const RELOADS: usize = 4;
 
 /// From the first signal to the end, whatever hangs.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
@@ -65,66 +73,64 @@ pub struct Start {
 /// # Errors
 /// It cannot start (the state directory, the listener), or a stage ended by itself.
 pub fn run(start: Start) -> Result<()> {
-    let Start { settings, surroundings, .. } = start;
     let health = Arc::new(Health::new());
-    let outlet = log::init(&settings.log, Arc::clone(&health))?;
-    let ended = guard(settings, &surroundings, health);
+    let logging = Arc::new(log::init(&start.settings.log, Arc::clone(&health))?);
+    let ended = guard(start, health, Arc::clone(&logging));
     if let Err(error) = &ended {
         tracing::error!(event = "fatal", "{error}");
     }
-    outlet.flush(Duration::from_secs(1));
+    logging.flush(Duration::from_secs(1));
     ended
 }
 
-fn guard(settings: Settings, surroundings: &Surroundings, health: Arc<Health>) -> Result<()> {
+fn guard(start: Start, health: Arc<Health>, logging: Arc<Logging>) -> Result<()> {
     let disk = Disk::default();
-    let state_dir = StateDir::open(&disk, &settings.state_dir)?;
+    let state_dir = StateDir::open(&disk, &start.settings.state_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Error::new("starting", "the runtime", error))?;
-    let ended = runtime.block_on(stages(Arc::new(settings), disk, &state_dir, surroundings, health));
+    let ended = runtime.block_on(stages(start, disk, &state_dir, health, logging));
     // Dropping a runtime waits for threads that may hang on a dead disk.
     runtime.shutdown_background();
     ended
 }
 
 async fn stages(
-    settings: Arc<Settings>,
+    start: Start,
     disk: Disk,
     state_dir: &StateDir,
-    surroundings: &Surroundings,
     health: Arc<Health>,
+    logging: Arc<Logging>,
 ) -> Result<()> {
+    let Start { settings, options, surroundings } = start;
+    let settings = Arc::new(settings);
     let (drain, drained) = watch::channel(false);
-    signals::listen(drain)?;
+    let (reload_sender, wishes) = mpsc::channel(RELOADS);
+    signals::listen(drain, reload_sender.clone())?;
     let tcp = listen(settings.listen).await?;
     // Removed at the end, when nobody is answered any more.
     let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
-    for problem in &settings.left_out {
-        tracing::error!(event = "config_fragment_left_out", "{problem} (the whole file is left out)");
-        health.set(Check::Config, Level::Degraded, format!("left out: {problem}"));
-    }
+    tell_left_out(&settings, &health);
     let (journal, recall) = Incidents::open(disk.clone(), state_dir.directory.duplicate()?, Arc::clone(&health))?;
-    let revision = option_env!("JSONWARDEN_REVISION").unwrap_or("unknown");
-    let metrics = Metrics::new(&settings.watches, env!("CARGO_PKG_VERSION"), revision)
-        .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))?;
-    let metrics = Arc::new(metrics);
+    let metrics = Arc::new(registered(&settings)?);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let recent = Arc::new(Recent::new(recall.recent));
     let standing = recall.standing;
 
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (order_sender, orders) = mpsc::channel(ORDERS);
-    let (reload_sender, _reloads) = mpsc::channel(ORDERS);
+    let (renewal_sender, renewals) = mpsc::channel(1);
+    let (next_watching, watchings) = mpsc::channel(1);
     let (observation_sender, observations) = mpsc::channel(OBSERVATIONS);
     let (status_sender, status) = watch::channel(Arc::new(Status::default()));
     let (placed, is_placed) = Latch::new("watches");
     let (judged, is_judged) = Latch::new("first_sweep");
     let beats = ["watch", "recover", "record", "expose"].map(Heartbeat::new);
     let [watch_beat, recover_beat, record_beat, expose_beat] = beats.clone();
+    let reload_beat = watch_beat.clone();
 
     let watching = Watching {
         settings: Arc::clone(&settings),
@@ -144,14 +150,33 @@ async fn stages(
         heartbeat: recover_beat,
         next_incident,
         remembered,
+        renewals,
         orders,
         standing,
     };
     let recorder = Recorder::new(Arc::clone(&metrics), journal, Arc::clone(&recent), Arc::clone(&health));
     let draining = Arc::new(AtomicBool::new(false));
     let hosts = Hosts::new(&settings.hosts);
-    let heartbeats = beats.into_iter().collect();
-    let latches = vec![is_placed, is_judged];
+    let (heartbeats, latches) = (beats.to_vec(), vec![is_placed, is_judged]);
+    let source = Source { heartbeats: heartbeats.clone(), latches: latches.clone(), status: status.clone() };
+    let systemd = Systemd::start(source)?;
+    let reloading = Reloading {
+        settings: Arc::clone(&settings),
+        options,
+        surroundings,
+        disk: disk.clone(),
+        watching: next_watching,
+        renewals: renewal_sender,
+        events: event_sender.clone(),
+        drain: drained.clone(),
+        watch_beat: reload_beat,
+        metrics: Arc::clone(&metrics),
+        hosts: hosts.clone(),
+        health: Arc::clone(&health),
+        logging,
+        systemd: systemd.clone(),
+    };
+    tokio::spawn(reloading.run(wishes));
     // It ends by itself, and nothing waits for it.
     tokio::spawn(progress::show(status.clone()));
     let view = View {
@@ -169,7 +194,7 @@ async fn stages(
     };
 
     let mut running: Running = JoinSet::new();
-    running.spawn(async { ("watch", watching.run().await) });
+    running.spawn(async { ("watch", watch_in_turn(watching, watchings).await) });
     let state_dir = state_dir.directory.duplicate()?;
     running.spawn(async move { ("recover", recover::run(settings, disk, &state_dir, ends).await) });
     let (recording, over) = watch::channel(());
@@ -182,7 +207,13 @@ async fn stages(
     running.spawn(async move {
         ("expose", expose::run(listeners, view, Limits::default(), closed(over), expose_beat).await)
     });
-    supervise(running, drained, event_sender, &draining).await
+    supervise(running, drained, event_sender, &draining, &systemd).await
+}
+
+fn registered(settings: &Settings) -> Result<Metrics> {
+    let revision = option_env!("JSONWARDEN_REVISION").unwrap_or("unknown");
+    Metrics::new(&settings.watches, env!("CARGO_PKG_VERSION"), revision)
+        .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))
 }
 
 /// What the log of incidents says of documents: their incidents, holds and breakers go on.
@@ -214,6 +245,7 @@ async fn supervise(
     mut drained: watch::Receiver<bool>,
     events: mpsc::Sender<Event>,
     draining: &AtomicBool,
+    systemd: &Systemd,
 ) -> Result<()> {
     let ended = tokio::select! {
         ended = running.join_next() => Some(ended),
@@ -230,6 +262,7 @@ async fn supervise(
         return Err(Error::new("guarding", "the stages", Cause::Damaged(why)));
     }
     draining.store(true, Ordering::Relaxed);
+    systemd.stopping();
     // When the record stage is behind, the word is not worth the wait.
     let _ = events.try_send(Event { at: clock::now(), fact: Fact::Draining });
     drop(events);

@@ -291,6 +291,20 @@ pub enum Fact {
         /// How long it took.
         took: Duration,
     },
+    /// The configuration was read again, and is in force.
+    Reloaded {
+        /// Who asked; `None`: a signal.
+        asker: Option<Asker>,
+        /// What became of it, in words.
+        outcome: String,
+    },
+    /// The configuration was to be read again, and the old one stays in force.
+    ReloadRefused {
+        /// Who asked; `None`: a signal.
+        asker: Option<Asker>,
+        /// Why.
+        why: String,
+    },
     /// Somebody steered the guarding, or a pause came to its end.
     Steered {
         /// How.

@@ -48,7 +48,7 @@ impl Recorder {
         let Some(account) = self.account(event) else { return };
         self.journal.append(event.at, &account);
         let is_routine = matches!(account.level, Level::DEBUG | Level::TRACE);
-        if is_routine || self.repeats.is_new(&account, Instant::now()) {
+        if is_routine || account.is_asked || self.repeats.is_new(&account, Instant::now()) {
             print(&account);
         }
     }

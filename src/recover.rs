@@ -11,6 +11,7 @@ mod look;
 mod orders;
 mod outcome;
 mod remembered;
+mod renewal;
 mod scrub;
 mod spares;
 mod tracked;
@@ -23,7 +24,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::Backups;
 use crate::clock;
@@ -32,7 +33,7 @@ use crate::decide::{Input, Seen};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::DocumentId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Fact, IncidentId, Status};
 use crate::quarantine::Quarantine;
 use crate::stage::{Fatal, Heartbeat, Latch};
@@ -65,10 +66,23 @@ pub struct Recovering {
     pub next_incident: IncidentId,
     /// What is remembered of documents from before a restart.
     pub remembered: HashMap<DocumentId, Remembered>,
+    /// Other settings, one after the other.
+    pub renewals: mpsc::Receiver<Renewal>,
     /// What people ask.
     pub orders: mpsc::Receiver<Ask>,
     /// What they asked before a restart, as far as it is in force.
     pub standing: Standing,
+}
+
+/// Other settings to guard by, with the observations that follow from them.
+#[derive(Debug)]
+pub struct Renewal {
+    /// They replace the old ones whole.
+    pub settings: Arc<Settings>,
+    /// From now on only these count.
+    pub observations: mpsc::Receiver<Observation>,
+    /// Told when that is so.
+    pub done: oneshot::Sender<()>,
 }
 
 /// The status is told at most this often.
@@ -105,6 +119,10 @@ struct Recover {
     is_status_stale: bool,
     standing: Standing,
     waiting: Vec<Waiting>,
+    state: Directory,
+    disk: Disk,
+    /// Grows with every renewal.
+    generation: u64,
 }
 
 /// Runs the stage until the observations end and what runs is done.
@@ -117,8 +135,9 @@ pub async fn run(
     state_dir: &Directory,
     ends: Recovering,
 ) -> std::result::Result<(), Fatal> {
-    let tools =
-        tools(&settings, disk, state_dir).map_err(|error| Fatal { stage: "recover", why: error.to_string() })?;
+    let fatal = |error: Error| Fatal { stage: "recover", why: error.to_string() };
+    let tools = tools(&settings, disk.clone(), state_dir).map_err(fatal)?;
+    let state = state_dir.duplicate().map_err(fatal)?;
     let (finished_sender, finished) = mpsc::channel(64);
     let recover = Recover {
         settings,
@@ -146,8 +165,11 @@ pub async fn run(
         is_status_stale: false,
         standing: ends.standing,
         waiting: Vec::new(),
+        state,
+        disk,
+        generation: 0,
     };
-    recover.run(ends.observations, ends.orders, finished, ends.heartbeat).await;
+    recover.run(ends.observations, ends.renewals, ends.orders, finished, ends.heartbeat).await;
     Ok(())
 }
 
@@ -165,6 +187,7 @@ impl Recover {
     async fn run(
         mut self,
         mut observations: mpsc::Receiver<Observation>,
+        mut renewals: mpsc::Receiver<Renewal>,
         mut orders: mpsc::Receiver<Ask>,
         mut finished: mpsc::Receiver<Finished>,
         heartbeat: Heartbeat,
@@ -179,6 +202,7 @@ impl Recover {
                 biased;
                 Some(done) = finished.recv() => self.finished(done).await,
                 () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
+                Some(renewal) = renewals.recv() => observations = self.renew(renewal),
                 Some(ask) = orders.recv() => self.asked(ask).await,
                 _ = tell.tick(), if self.is_status_stale => {
                     self.tell_status();
@@ -201,7 +225,7 @@ impl Recover {
                 }
             }
         }
-        drop(orders);
+        drop((orders, renewals));
         self.drain(finished, heartbeat).await;
     }
 
@@ -228,6 +252,9 @@ impl Recover {
             Observation::Leftover { directory, name, signature, .. } => self.leftover(&directory, &name, signature),
             Observation::Swept { first, .. } => {
                 self.is_swept |= first;
+                if first {
+                    self.forget_the_unseen().await;
+                }
                 self.is_status_stale = true;
                 self.ask_for_room();
                 self.ready().await;
@@ -267,11 +294,17 @@ impl Recover {
             }
             new
         });
-        tracked.belongs(watch, literal, directory, &self.standing);
+        let is_guarded_anew = tracked.belongs(watch, literal, directory, &self.standing);
+        let was_seen = std::mem::replace(&mut tracked.generation, self.generation) == self.generation;
         let seen = match sight {
             Sight::Present(signature) => {
+                // Another watch stage tells of all that it finds: what is as it was need not be read for that.
+                let is_news = was_seen || is_guarded_anew || !tracked.is_as_it_was(signature);
                 tracked.signature = Some(signature);
                 tracked.is_leaving = false;
+                if !is_news {
+                    return;
+                }
                 return self.look(&document);
             }
             Sight::Missing | Sight::DirectoryMissing => Seen::Missing,

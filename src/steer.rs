@@ -111,7 +111,16 @@ pub struct Orders {
     /// To whoever owns the documents.
     pub documents: mpsc::Sender<Ask>,
     /// To whoever reads the configuration.
-    pub reload: mpsc::Sender<Ask>,
+    pub reload: mpsc::Sender<Reload>,
+}
+
+/// A wish that the configuration is read again.
+#[derive(Debug)]
+pub struct Reload {
+    /// Whose; `None`: a signal's.
+    pub asker: Option<Asker>,
+    /// Where the answer goes, if anybody waits for it.
+    pub answer: Option<oneshot::Sender<Answer>>,
 }
 
 impl Orders {
@@ -122,8 +131,12 @@ impl Orders {
     pub async fn give(&self, order: Order, asker: Asker) -> Answer {
         let busy = || Cause::NoDaemon("the daemon is busy, or about to end; try again".to_owned());
         let (answer, answered) = oneshot::channel();
-        let to = if order == Order::Reload { &self.reload } else { &self.documents };
-        to.try_send(Ask { order, asker, answer }).map_err(|_| busy())?;
+        if order == Order::Reload {
+            let reload = Reload { asker: Some(asker), answer: Some(answer) };
+            self.reload.try_send(reload).map_err(|_| busy())?;
+        } else {
+            self.documents.try_send(Ask { order, asker, answer }).map_err(|_| busy())?;
+        }
         answered.await.map_err(|_| busy())?
     }
 }

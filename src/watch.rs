@@ -120,15 +120,12 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Watches until the drain, then drops both senders. A thread that hangs on a dead mount is left behind.
+    /// Watches until the drain, then drops both senders; so does whoever drops what this returns. A thread that hangs on a dead mount is left behind.
     ///
     /// # Errors
     /// No thread can be started, a thread panicked, or nobody listens.
     pub async fn run(self) -> Result<(), Fatal> {
-        let mut conductor = Conductor::new(self)?;
-        let result = conductor.conduct().await;
-        conductor.end();
-        result
+        Conductor::new(self)?.conduct().await
     }
 }
 

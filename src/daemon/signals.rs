@@ -1,4 +1,4 @@
-//! Signals: the first SIGTERM or SIGINT drains, the second leaves at once.
+//! Signals: the first SIGTERM or SIGINT drains, the second leaves at once; SIGHUP has the configuration read again.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::error::{Error, Result};
+use crate::steer::Reload;
 
 /// Waits for signals on a thread of its own: a runtime that is stuck still hears them.
 ///
 /// # Errors
 /// The system refuses a handler or a thread.
-pub(super) fn listen(drain: watch::Sender<bool>) -> Result<()> {
+pub(super) fn listen(drain: watch::Sender<bool>, reload: mpsc::Sender<Reload>) -> Result<()> {
     let failed = |error| Error::new("listening for signals", "signal(7)", error);
     let asked_before = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -26,7 +27,8 @@ pub(super) fn listen(drain: watch::Sender<bool>) -> Result<()> {
     let wait = move || {
         for signal in signals.forever() {
             if signal == SIGHUP {
-                tracing::warn!(event = "reload", "reloading the configuration is not yet available: restart instead");
+                // As many as can wait, wait already: each of them reads what is there by then.
+                let _ = reload.try_send(Reload { asker: None, answer: None });
             } else {
                 drain.send_replace(true);
             }

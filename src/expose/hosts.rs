@@ -2,25 +2,28 @@
 //! rebinding); it cannot make it say `localhost`.
 
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::HeaderMap;
 use hyper::Uri;
 use hyper::header::HOST;
 
-/// The names that are ours, in lower case.
+/// The names that are ours, in lower case. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Hosts {
-    names: Vec<String>,
+    names: Arc<RwLock<Vec<String>>>,
 }
 
 impl Hosts {
     /// localhost, this machine's own name, and those that the configuration allows.
     #[must_use]
     pub fn new(configured: &[String]) -> Self {
-        let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let short = own.split('.').next().unwrap_or_default().to_owned();
-        let names = ["localhost".to_owned(), own, short].into_iter().chain(configured.iter().cloned());
-        Self { names: names.filter(|name| !name.is_empty()).map(|name| name.to_lowercase()).collect() }
+        Self { names: Arc::new(RwLock::new(names(configured))) }
+    }
+
+    /// Another configuration allows others.
+    pub fn replace(&self, configured: &[String]) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names(configured);
     }
 
     /// Was this request meant for us? A target in absolute form counts more than the header (RFC 9112, 3.2.2).
@@ -42,8 +45,15 @@ impl Hosts {
             return true;
         }
         let name = host.strip_suffix('.').unwrap_or(host).to_lowercase();
-        self.names.contains(&name)
+        self.names.read().unwrap_or_else(PoisonError::into_inner).contains(&name)
     }
+}
+
+fn names(configured: &[String]) -> Vec<String> {
+    let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let short = own.split('.').next().unwrap_or_default().to_owned();
+    let names = ["localhost".to_owned(), own, short].into_iter().chain(configured.iter().cloned());
+    names.filter(|name| !name.is_empty()).map(|name| name.to_lowercase()).collect()
 }
 
 fn without_port(host: &str) -> &str {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tracing::Level;
 
 use super::Recorder;
-use super::steered::steered;
+use super::steered::{reload_refused, reloaded, steered};
 use super::words;
 use crate::config::WatchName;
 use crate::document::{DocumentId, Mark, Version};
@@ -26,6 +26,8 @@ pub(super) struct Account<'a> {
     pub(super) incident: Option<IncidentId>,
     /// What `incidents.jsonl` has beside the names; `None`: the fact is routine and not in it.
     pub(super) kept: Option<Map<String, Value>>,
+    /// Somebody asked for it: it is told every time.
+    pub(super) is_asked: bool,
 }
 
 impl<'a> Account<'a> {
@@ -40,6 +42,7 @@ impl<'a> Account<'a> {
             version: None,
             incident: None,
             kept: None,
+            is_asked: false,
         }
     }
 
@@ -266,6 +269,11 @@ impl Recorder {
                     format!("looking at all files took {took}, longer than the interval, which is stretched");
                 Account::new(warn, "sweep_stretched", sentence)
             }
+            Fact::Reloaded { asker, outcome } => {
+                self.troubles.watches_anew();
+                reloaded(asker.as_ref(), outcome)
+            }
+            Fact::ReloadRefused { asker, why } => reload_refused(asker.as_ref(), why),
             Fact::Steered { steering, asker } => steered(steering, asker.as_ref()),
             Fact::StorageLow { available } => {
                 self.metrics.state_dir_has(*available);

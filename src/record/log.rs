@@ -5,10 +5,11 @@ mod text;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use self::text::Text;
 use crate::config::{Log, LogFormat};
@@ -17,6 +18,33 @@ use crate::health::Health;
 
 pub use self::outlet::Outlet;
 
+/// What is logged can be changed while the program runs.
+type Levels = reload::Handle<EnvFilter, Registry>;
+
+/// The log of the whole program.
+pub struct Logging {
+    outlet: Outlet,
+    levels: Levels,
+}
+
+impl Logging {
+    /// Logs from now on what this level says.
+    ///
+    /// # Errors
+    /// `Usage` when it is no filter directive.
+    pub fn set_level(&self, level: &str) -> Result<()> {
+        let filter = filter(level)?;
+        self.levels
+            .reload(filter)
+            .map_err(|error| Error::new("setting the log level", level, Cause::Refused(error.to_string())))
+    }
+
+    /// Waits until what was logged so far is written, at most for `limit`.
+    pub fn flush(&self, limit: Duration) {
+        self.outlet.flush(limit);
+    }
+}
+
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -24,18 +52,18 @@ enum Form {
     Json,
 }
 
-/// Sets up the log of the whole program, on stderr. Keep the outlet, to flush it at the end.
+/// Sets up the log of the whole program, on stderr. Keep what it returns, to flush it at the end.
 ///
 /// # Errors
 /// `Usage` when the level is no filter directive; else no thread is to be had, or a log was set up before.
-pub fn init(log: &Log, health: Arc<Health>) -> Result<Outlet> {
+pub fn init(log: &Log, health: Arc<Health>) -> Result<Logging> {
     let failed = |cause: Cause| Error::new("setting up the log on", "stderr", cause);
     let outlet = Outlet::new(std::io::stderr(), health).map_err(|error| failed(error.into()))?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let form = form(log.format, std::io::stderr().is_terminal(), no_colour);
-    let subscriber = subscriber(log, form, outlet.clone())?;
+    let (subscriber, levels) = subscriber(log, form, outlet.clone())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|error| failed(Cause::Refused(error.to_string())))?;
-    Ok(outlet)
+    Ok(Logging { outlet, levels })
 }
 
 /// What suits the place that the lines go to.
@@ -47,11 +75,15 @@ fn form(format: LogFormat, terminal: bool, no_colour: bool) -> Form {
     }
 }
 
-fn subscriber(log: &Log, form: Form, outlet: Outlet) -> Result<impl Subscriber + Send + Sync + use<>> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+fn filter(level: &str) -> Result<EnvFilter> {
+    EnvFilter::try_new(level).map_err(|error| {
         let why = format!("{error}; try \"info\" or \"debug\"");
-        Error::new("reading the log level", &log.level, Cause::Usage(why))
-    })?;
+        Error::new("reading the log level", level, Cause::Usage(why))
+    })
+}
+
+fn subscriber(log: &Log, form: Form, outlet: Outlet) -> Result<(impl Subscriber + Send + Sync + use<>, Levels)> {
+    let (filter, levels) = reload::Layer::new(filter(&log.level)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(outlet).log_internal_errors(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
         Form::Text { coloured } => Box::new(lines.with_ansi(coloured).event_format(Text { coloured })),
@@ -60,7 +92,7 @@ fn subscriber(log: &Log, form: Form, outlet: Outlet) -> Result<impl Subscriber +
             Box::new(plain.with_target(false))
         }
     };
-    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)))
+    Ok((tracing_subscriber::registry().with(lines.with_filter(filter)), levels))
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ mod families;
 mod standing;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus::{Encoder, IntCounterVec, Registry, TextEncoder};
 
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::{Watch, WatchName};
 use crate::event::Status;
 use crate::health::{Check, Standing};
@@ -36,13 +36,16 @@ const CODES: [&str; 6] = ["200", "404", "405", "413", "421", "503"];
 pub struct Metrics {
     registry: Registry,
     families: Families,
-    labels: HashMap<WatchName, LabelledWatch>,
+    labels: RwLock<Arc<Labels>>,
 }
+
+/// How the watches are shown.
+type Labels = HashMap<WatchName, LabelledWatch>;
 
 /// How a watch is shown.
 struct LabelledWatch {
     /// Its own name, or the shared one.
-    label: Box<str>,
+    label: Arc<str>,
     /// One series a file, too?
     per_file: bool,
 }
@@ -55,10 +58,29 @@ impl Metrics {
     pub fn new(watches: &[Arc<Watch>], version: &str, revision: &str) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
-        let metrics = Self { registry, families, labels: labels(watches) };
+        let metrics = Self { registry, families, labels: RwLock::new(Arc::new(labels(watches))) };
         metrics.families.build_info.get_metric_with_label_values(&[version, revision])?.set(1);
         metrics.begin_at_zero()?;
+        metrics.reloaded(Some(clock::now()));
         Ok(metrics)
+    }
+
+    /// Other watches are guarded now: what stood for those that are gone is no longer shown. What was counted stays.
+    pub fn watch_instead(&self, watches: &[Arc<Watch>]) {
+        *self.labels.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(labels(watches));
+        self.families.forget_watches();
+        for watch in self.labels().values() {
+            // Their names were checked by the configuration; a label of any kind is taken.
+            let _ = self.families.begin_watch_at_zero(&watch.label);
+        }
+    }
+
+    /// The configuration was read: at this time; or was refused.
+    pub fn reloaded(&self, at: Option<Timestamp>) {
+        self.families.reload_successful.set(at.is_some().into());
+        if let Some(at) = at {
+            self.families.reload_success_time.set(at.as_duration().as_secs_f64());
+        }
     }
 
     /// Some bytes were judged.
@@ -98,7 +120,7 @@ impl Metrics {
     /// Old versions were removed; `reason` names the limit that they were over.
     pub fn pruned(&self, watch: &WatchName, reason: &str, versions: usize) {
         let label = self.label(watch);
-        if let Ok(counter) = self.families.backups_pruned.get_metric_with_label_values(&[label, reason]) {
+        if let Ok(counter) = self.families.backups_pruned.get_metric_with_label_values(&[&*label, reason]) {
             counter.inc_by(versions as u64);
         }
     }
@@ -115,7 +137,7 @@ impl Metrics {
 
     /// Does the kernel tell of every folder of this watch?
     pub fn event_source(&self, watch: &WatchName, up: bool) {
-        if let Ok(gauge) = self.families.event_source_up.get_metric_with_label_values(&[self.label(watch)]) {
+        if let Ok(gauge) = self.families.event_source_up.get_metric_with_label_values(&[&*self.label(watch)]) {
             gauge.set(up.into());
         }
     }
@@ -157,25 +179,29 @@ impl Metrics {
         text
     }
 
-    fn label<'a>(&'a self, watch: &WatchName) -> &'a str {
-        self.labels.get(watch).map_or(OTHER, |watch| &watch.label)
+    fn labels(&self) -> Arc<Labels> {
+        self.labels.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn label(&self, watch: &WatchName) -> Arc<str> {
+        self.labels().get(watch).map_or_else(|| OTHER.into(), |watch| watch.label.clone())
     }
 
     fn count(&self, family: &IntCounterVec, watch: &WatchName, value: &str) {
-        if let Ok(counter) = family.get_metric_with_label_values(&[self.label(watch), value]) {
+        if let Ok(counter) = family.get_metric_with_label_values(&[&*self.label(watch), value]) {
             counter.inc();
         }
     }
 
     fn count_watch(&self, family: &IntCounterVec, watch: &WatchName) {
-        if let Ok(counter) = family.get_metric_with_label_values(&[self.label(watch)]) {
+        if let Ok(counter) = family.get_metric_with_label_values(&[&*self.label(watch)]) {
             counter.inc();
         }
     }
 
     /// Makes every series of the closed sets.
     fn begin_at_zero(&self) -> Result<(), prometheus::Error> {
-        for watch in self.labels.values() {
+        for watch in self.labels().values() {
             self.families.begin_watch_at_zero(&watch.label)?;
         }
         self.stand(&Status::default(), &Check::ALL.map(|check| (check.label(), Standing::default())));

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::Level;
 
 use super::account::Account;
@@ -48,7 +48,32 @@ pub(super) fn steered(steering: &Steering, asker: Option<&Asker>) -> Account<'st
         _ => String::new(),
     };
     let sentence = format!("{} {}{until}: {by}", steering.scope(), words(steering));
-    Account::new(Level::WARN, steering.label(), sentence).kept(Value::Object(fields))
+    asked(Account::new(Level::WARN, steering.label(), sentence).kept(Value::Object(fields)))
+}
+
+/// What is told of a reload.
+pub(super) fn reloaded(asker: Option<&Asker>, outcome: &str) -> Account<'static> {
+    let sentence = format!("the configuration was read again{}: {outcome}", by(asker));
+    asked(Account::new(Level::INFO, "reloaded", sentence).kept(who(asker)))
+}
+
+/// What is told of a reload that was refused.
+pub(super) fn reload_refused(asker: Option<&Asker>, why: &str) -> Account<'static> {
+    let sentence = format!("the new configuration is refused, and the old one stays in force{}: {why}", by(asker));
+    asked(Account::new(Level::ERROR, "reload_refused", sentence).kept(who(asker)))
+}
+
+fn asked(account: Account<'static>) -> Account<'static> {
+    Account { is_asked: true, ..account }
+}
+
+fn by(asker: Option<&Asker>) -> String {
+    asker.map_or_else(String::new, |asker| format!(" ({asker})"))
+}
+
+fn who(asker: Option<&Asker>) -> Value {
+    let Some(asker) = asker else { return Value::Object(Map::new()) };
+    json!({"uid": asker.caller.user, "user": asker.name, "pid": asker.process})
 }
 
 fn words(steering: &Steering) -> &'static str {

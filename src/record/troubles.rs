@@ -60,6 +60,12 @@ impl Troubles {
         self.show_event_source();
     }
 
+    /// Other watches are guarded, and what the kernel does not tell of them is told anew.
+    pub(super) fn watches_anew(&mut self) {
+        self.without_events.clear();
+        self.show_event_source();
+    }
+
     /// A sweep that is faster than one which had to be stretched shows that the trouble is over; were it not, the next
     /// [`crate::event::Fact::SweepStretched`] says so again.
     pub(super) fn swept(&mut self, took: Duration) {

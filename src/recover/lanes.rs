@@ -35,6 +35,9 @@ pub(super) enum Finished {
     Spared(u64, Spared),
 }
 
+/// What a thread is given: the tools of the moment, and what to do with them.
+type Given = (Arc<Tools>, Vec<Task>);
+
 /// The lanes, and what waits for them. *Invariant:* a document waits or runs at most once (`recover` sees to it), so no
 /// queue is longer than there are documents.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ pub(super) struct Lanes {
 
 #[derive(Debug, Default)]
 struct Lane {
-    threads: Vec<SyncSender<Vec<Task>>>,
+    threads: Vec<SyncSender<Given>>,
     idle: Vec<usize>,
     /// What somebody waits for.
     urgent: VecDeque<Task>,
@@ -69,6 +72,11 @@ impl Lanes {
             lane.urgent.push_back(task);
         }
         self.dispatch(key);
+    }
+
+    /// From now on other tools are used; what runs goes on with its own.
+    pub(super) fn use_instead(&mut self, tools: Tools) {
+        self.tools = Arc::new(tools);
     }
 
     /// A thread has finished what it was given.
@@ -116,7 +124,7 @@ impl Lanes {
             let thread = match lane.idle.pop() {
                 Some(thread) => thread,
                 None if lane.threads.len() < THREADS => {
-                    let Some(sender) = start(&self.tools, &self.finished, key, lane.threads.len()) else { return };
+                    let Some(sender) = start(&self.finished, key, lane.threads.len()) else { return };
                     lane.threads.push(sender);
                     lane.threads.len() - 1
                 }
@@ -127,22 +135,17 @@ impl Lanes {
                 None => lane.first_looks.drain(..lane.first_looks.len().min(BATCH_LIMIT)).collect(),
             };
             // An idle thread has an empty queue of one: this neither blocks nor fails while the thread lives.
-            let _ = lane.threads[thread].try_send(tasks);
+            let _ = lane.threads[thread].try_send((Arc::clone(&self.tools), tasks));
         }
     }
 }
 
 /// Starts a thread, which ends when its sender is dropped.
-fn start(
-    tools: &Arc<Tools>,
-    finished: &mpsc::Sender<Finished>,
-    key: u64,
-    thread: usize,
-) -> Option<SyncSender<Vec<Task>>> {
-    let (sender, receiver) = sync_channel::<Vec<Task>>(1);
-    let (tools, finished) = (Arc::clone(tools), finished.clone());
+fn start(finished: &mpsc::Sender<Finished>, key: u64, thread: usize) -> Option<SyncSender<Given>> {
+    let (sender, receiver) = sync_channel::<Given>(1);
+    let finished = finished.clone();
     let work = move || {
-        while let Ok(tasks) = receiver.recv() {
+        while let Ok((tools, tasks)) = receiver.recv() {
             job::run(&tools, tasks, |document, done| {
                 // The other side is gone only when the daemon ends.
                 let _ = finished.blocking_send(Finished::One(document, Box::new(done)));

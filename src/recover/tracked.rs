@@ -42,6 +42,8 @@ pub(super) struct Tracked {
     pub is_backed_up: bool,
     /// The file at the last look.
     pub signature: Option<Signature>,
+    /// Of the settings under which it was seen last.
+    pub generation: u64,
     pub stored_at: Option<Instant>,
     /// What lies beside it.
     pub leftovers: HashMap<OsString, Beside>,
@@ -93,6 +95,7 @@ impl Tracked {
             kind: None,
             is_backed_up: false,
             signature: None,
+            generation: 0,
             stored_at: None,
             leftovers: HashMap::new(),
             is_leaving: false,
@@ -108,14 +111,32 @@ impl Tracked {
         }
     }
 
-    /// Notes whose it is by now, and where.
-    pub(super) fn belongs(&mut self, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>, standing: &Standing) {
+    /// Notes whose it is by now, and where; says whether it is guarded by other rules than before.
+    pub(super) fn belongs(
+        &mut self,
+        watch: Arc<Watch>,
+        literal: bool,
+        directory: Arc<Directory>,
+        standing: &Standing,
+    ) -> bool {
         self.directory = directory;
+        let by_others = literal != self.literal || watch.rules != self.watch.rules;
         if literal != self.literal || !Arc::ptr_eq(&watch, &self.watch) {
             self.subject.watch = watch.name.clone();
             (self.watch, self.literal) = (watch, literal);
             self.policy = self.policy_under(standing);
         }
+        if by_others {
+            // Weighed by these, it may come to something else.
+            self.odd = None;
+        }
+        by_others
+    }
+
+    /// Was it this very file when it was looked at last, with nothing left to do?
+    pub(super) fn is_as_it_was(&self, signature: Signature) -> bool {
+        let rests = self.machine.state().0 == State::Healthy;
+        self.is_looked_at && rests && self.is_reachable() && self.signature == Some(signature)
     }
 
     /// Is its folder open? Otherwise the handle is one through which nothing can be found.

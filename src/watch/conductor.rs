@@ -217,6 +217,13 @@ impl Conductor {
     }
 }
 
+/// Also when the daemon watches something else from now on, and drops this.
+impl Drop for Conductor {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Sends, and waits while the receiver is busy, unless the daemon drains: a busy receiver is no reason to call us stuck.
 async fn deliver<T>(
     sender: &mpsc::Sender<T>,

@@ -23,7 +23,7 @@ fn logged(level: &str, form: Form, say: impl FnOnce()) -> String {
     let page = Page::default();
     let outlet = Outlet::new(page.clone(), Arc::new(Health::new())).unwrap();
     let log = Log { level: level.to_owned(), format: LogFormat::Auto };
-    tracing::subscriber::with_default(subscriber(&log, form, outlet.clone()).unwrap(), say);
+    tracing::subscriber::with_default(subscriber(&log, form, outlet.clone()).unwrap().0, say);
     Outlet::flush(&outlet, Duration::from_secs(30));
     String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
 }

@@ -43,6 +43,8 @@ pub(super) struct Families {
     pub(super) quarantine_bytes: IntGaugeVec,
     pub(super) state_dir_avail: IntGauge,
     pub(super) health_check_ok: IntGaugeVec,
+    pub(super) reload_successful: IntGauge,
+    pub(super) reload_success_time: Gauge,
     pub(super) http_requests: IntCounterVec,
 }
 
@@ -80,8 +82,31 @@ impl Families {
             quarantine_bytes: by_watch(to, "quarantine_bytes", "Bytes in quarantine.")?,
             state_dir_avail: gauge(to, "state_dir_avail_bytes", "Room left for the state directory.")?,
             health_check_ok: gauges(to, "health_check_ok", "1 while the check is healthy.", &["check"])?,
+            reload_successful: gauge(to, "config_last_reload_successful", "0 when the last reload was refused.")?,
+            reload_success_time: moment(
+                to,
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read.",
+            )?,
             http_requests: counters(to, "http_requests_total", "Requests answered.", &["handler", "code"])?,
         })
+    }
+
+    /// Nothing stands for any watch any more, until it is said anew.
+    pub(super) fn forget_watches(&self) {
+        for family in [
+            &self.files,
+            &self.files_without_backup,
+            &self.files_unrepairable,
+            &self.incidents_open,
+            &self.breakers_open,
+            &self.event_source_up,
+            &self.backup_files,
+            &self.backup_bytes,
+            &self.quarantine_bytes,
+        ] {
+            family.reset();
+        }
     }
 
     /// Makes every series of one watch whose labels are a closed set.

@@ -1,6 +1,7 @@
 //! The gauges that say how things stand, counted anew from the status at each scrape: nothing can drift.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prometheus::IntGaugeVec;
 
@@ -49,15 +50,15 @@ impl Metrics {
     }
 
     fn stand_watches(&self, status: &Status) {
-        let mut totals: HashMap<&str, Totals> = HashMap::new();
-        for watch in self.labels.values() {
-            totals.entry(&watch.label).or_default();
+        let mut totals: HashMap<Arc<str>, Totals> = HashMap::new();
+        for watch in self.labels().values() {
+            totals.entry(watch.label.clone()).or_default();
         }
         for file in status.files.iter() {
             totals.entry(self.label(&file.subject.watch)).or_default().add(file);
         }
         for (watch, totals) in totals {
-            self.stand_watch(watch, &totals);
+            self.stand_watch(&watch, &totals);
         }
     }
 
@@ -77,19 +78,20 @@ impl Metrics {
     /// One series a file, where the watch asks for it. A file that is gone loses its series.
     fn stand_files(&self, status: &Status) {
         self.families.file_valid.reset();
-        let wanted = |file: &&FileStatus| self.labels.get(&file.subject.watch).is_some_and(|watch| watch.per_file);
-        let mut rest: HashMap<&str, bool> = HashMap::new();
+        let labels = self.labels();
+        let wanted = |file: &&FileStatus| labels.get(&file.subject.watch).is_some_and(|watch| watch.per_file);
+        let mut rest: HashMap<Arc<str>, bool> = HashMap::new();
         for (number, file) in status.files.iter().filter(wanted).enumerate() {
             let watch = self.label(&file.subject.watch);
             if number < FILE_SERIES_MAX {
                 let path = file.subject.document.to_string();
-                set(&self.families.file_valid, &[watch, &path], is_valid(file).into());
+                set(&self.families.file_valid, &[&*watch, &path], is_valid(file).into());
             } else {
                 *rest.entry(watch).or_insert(true) &= is_valid(file);
             }
         }
         for (watch, all_valid) in rest {
-            set(&self.families.file_valid, &[watch, super::OTHER], all_valid.into());
+            set(&self.families.file_valid, &[&*watch, super::OTHER], all_valid.into());
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::record::metrics::Metrics;
 use crate::recover::Renewal;
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::steer::{Answer, Reload, said};
+use crate::validate;
 use crate::watch::Watching;
 
 /// Reading a few small files takes no longer, unless their disk hangs.
@@ -96,7 +97,7 @@ impl Reloading {
     /// The new settings, whole and valid.
     async fn read(&self) -> Result<Settings, Cause> {
         let (options, surroundings, disk) = (self.options.clone(), self.surroundings.clone(), self.disk.clone());
-        let reading = tokio::task::spawn_blocking(move || load(&options, &surroundings, &disk));
+        let reading = tokio::task::spawn_blocking(move || load(&options, &surroundings, &disk, validate::check_schema));
         let loaded = match tokio::time::timeout(READING_LIMIT, reading).await {
             Ok(Ok(loaded)) => loaded.map_err(|error| Cause::Usage(error.to_string()))?,
             Ok(Err(_)) | Err(_) => return Err(Cause::Refused("its files could not be read in time".to_owned())),

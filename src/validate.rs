@@ -35,7 +35,7 @@ use crate::document::Dialect;
 use crate::verdict::{Fault, Kind, Verdict};
 use dialect::read;
 use syntax::{Shape, Stop};
-use text::Text;
+use text::{BYTE_ORDER_MARK, Text};
 
 pub use dialect::dialect_of_name;
 pub(crate) use extent::{Extent, extent};
@@ -151,7 +151,9 @@ fn read_otherwise(text: &Text, own: Dialect, stop: Stop) -> Option<Dialect> {
 /// ends there in every dialect: they agree on all that stands before.
 fn any_other_might(text: &Text, first: Dialect, stop: Stop) -> bool {
     let ends_inside = stop.is_end() && stop.depth > 0;
-    text.is_whole() && (first == Dialect::Jsonl || !ends_inside)
+    // JSON5 takes a byte order mark for a blank wherever it stands; but nobody writes one into the middle of a document.
+    let joins_texts = text.body().get(stop.offset..).is_some_and(|rest| rest.starts_with(BYTE_ORDER_MARK));
+    text.is_whole() && !joins_texts && (first == Dialect::Jsonl || !ends_inside)
 }
 
 fn valid(dialect: Dialect, shape: Shape, reader: &Reader) -> Verdict {

@@ -180,9 +180,14 @@ impl Looked {
         }
     }
 
-    /// Damage that somebody who cooperates is in the middle of is no accident.
+    /// Damage that somebody who cooperates is in the middle of is no accident, and half a change is no reset.
     fn see_who_is_at_it(&mut self, tools: &Tools, task: &Task) {
-        let Seen::Corrupt { digest, ref fault, .. } = self.seen else { return };
+        let is_proven = self.known.as_ref().is_some_and(|known| known.last_good.is_some());
+        let (digest, fault) = match &self.seen {
+            Seen::Corrupt { digest, fault, .. } => (*digest, fault),
+            Seen::Odd { reason: Reason::Suspicious, digest, fault } if is_proven => (*digest, fault),
+            _ => return,
+        };
         let lock = lock::try_existing(&tools.disk, &task.directory, &task.document, task.watch.rules.lock);
         let is_edited = || lock::is_in_an_editor(&tools.disk, &task.directory, &task.document);
         if matches!(lock, Ok(Sidecar::Taken)) || matches!(is_edited(), Ok(true)) {

@@ -1,9 +1,11 @@
 //! What probably happened to a damaged document, in one plain sentence. It is told in logs and alerts, so it quotes
 //! nothing: the values may be secrets.
 
+use super::Content;
 use super::dialect::reads;
 use super::text::Text;
 use super::token::Why;
+use super::tokens::{Tokens, What};
 use crate::document::Dialect;
 
 /// The block of most file systems and the page of most processors: what a short write or a full disk cuts at.
@@ -24,6 +26,7 @@ pub(super) fn empty(length: usize) -> String {
 
 pub(super) fn nul_filled(length: usize, start: usize, run: usize) -> String {
     let what = match (run == length, start + run == length) {
+        (false, true) if run == 1 => format!("the last byte of {length} is NUL"),
         (true, _) => format!("all {} are NUL", bytes(length)),
         (_, true) => format!("the last {} of {length} are NUL", bytes(run)),
         _ => format!("{} of {length} are NUL", bytes(run)),
@@ -62,13 +65,28 @@ pub(super) fn trailing_data(all: &[u8], offset: usize, own: Dialect) -> String {
         let which = if same { "the same document stands there twice" } else { "two whole documents stand there" };
         return format!("{which}: appended instead of replaced, or two writers");
     }
-    match (rest.first(), rest.trim_ascii_end().last()) {
-        (Some(b'{' | b'['), _) => "a whole document, and then a piece of another: two writers at once".into(),
+    let begins = || matches!(rest.first(), Some(b'{' | b'['));
+    match (begins() && !ends_what_was_longer(rest, own), rest.trim_ascii_end().last()) {
+        (true, _) => "a whole document, and then a piece of another: two writers at once".into(),
         (_, Some(b'}' | b']')) => {
             "a whole document, and then the rest of a longer one: rewritten in place without cutting the file".into()
         }
         _ => format!("a whole document, and then {} that do not belong to it", bytes(rest.len())),
     }
+}
+
+/// Does more end in it than begins? Then it is no new document, but the rest of one, whatever it starts with.
+fn ends_what_was_longer(rest: &[u8], own: Dialect) -> bool {
+    let mut open = 0_u64;
+    for token in Tokens::new(Content { bytes: rest, dialect: own }) {
+        match token.what {
+            What::Open(_) => open += 1,
+            What::Close if open == 0 => return true,
+            What::Close => open -= 1,
+            What::Key | What::Scalar => {}
+        }
+    }
+    false
 }
 
 pub(super) fn byte_order_mark() -> String {

@@ -31,7 +31,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn check_names_every_damaged_document_with_place_and_kind_and_passes_every_good_one() {
     for kind in Kind::CORRUPT.into_iter().chain([Kind::ConflictMarkers]) {
-        for path in entries(&corpus().join(kind.label())).iter().filter(|path| is_judged_by_name(path)) {
+        let examples = entries(&corpus().join(kind.label()));
+        for path in examples.iter().filter(|path| is_judged_by_name(path)) {
             let output = run(&["check", path.to_str().unwrap()]);
             assert_eq!(output.status.code(), Some(1), "{}", path.display());
             assert_is_a_place_and_the_kind(&text(&output.stdout), path, kind.label());

@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use jsonwarden::verdict::{Finding, Kind};
+
 use crate::support::{LIMIT, STRANGER, World, is_root, wait_until};
 
 /// The port of the contract, which the session must not collide with here.
@@ -137,6 +139,22 @@ fn the_session_of_the_readme_can_be_repeated() {
     for step in &steps {
         reader.follow(step);
     }
+}
+
+#[test]
+fn every_kind_and_finding_stands_in_the_table_of_the_readme() {
+    let text = readme();
+    let rows: Vec<Vec<&str>> =
+        text.lines().filter(|line| line.starts_with("| `")).map(|row| row.split(" | ").collect()).collect();
+    let labels = Kind::ALL.iter().map(|kind| kind.label()).chain(Finding::ALL.iter().map(|finding| finding.label()));
+    let mut count = 0;
+    for label in labels {
+        let row =
+            rows.iter().find(|row| row[0] == format!("| `{label}`")).unwrap_or_else(|| panic!("no row for {label}"));
+        assert!(row.len() == 4 && !row[1].trim().is_empty() && !row[2].trim().is_empty(), "{row:?}");
+        count += 1;
+    }
+    assert_eq!(rows.len(), count, "a row for something that is no kind");
 }
 
 #[test]

@@ -149,3 +149,47 @@ fn what_readers_may_stumble_over_is_counted_once_shown_and_left_alone() {
     wait_healthy(&daemon);
     assert_eq!(daemon.logged("found").len(), 2, "{}", daemon.log_text());
 }
+
+#[test]
+fn suspicion_waits_for_an_editor_that_is_at_work() {
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    let swap = world.write(".a.json.swp", "vim is at it");
+    fs::write(&path, "{}").unwrap();
+    wait_until(LIMIT, "it is waited for", || standing(&daemon).1 == "editing");
+    assert!(daemon.logged("held").iter().all(|line| !line.to_string().contains("suspicious")), "{}", daemon.log_text());
+    fs::remove_file(&swap).unwrap();
+    wait_suspicious(&daemon, "reset");
+    // Who goes on editing and finishes is never told of.
+    fs::write(&swap, "vim again").unwrap();
+    fs::write(&path, document(2, 4_000)).unwrap();
+    wait_healthy(&daemon);
+    assert_eq!(daemon.logged("corrupted").len() + daemon.logged("repaired").len(), 0);
+}
+
+#[test]
+fn a_planned_migration_is_one_command_away_and_then_ordinary_life() {
+    let world = World::new();
+    let entries: Vec<String> =
+        (0..60).map(|number| format!("{{\"name\": \"entry {number}\", \"on\": true}}")).collect();
+    let old = format!("{{\"version\": 1, \"entries\": [{}]}}", entries.join(", "));
+    let path = world.write("a.json", &old);
+    let daemon = guarding(&world, "required = [\"/version\"]\nmonotonic = [\"/version\"]");
+    daemon.wait_stored(&path, old.as_bytes());
+    let new = "{\"version\": 2, \"names\": [\"entry 0\", \"entry 1\"]}";
+    fs::write(&path, new).unwrap();
+    wait_suspicious(&daemon, "shrunk");
+    daemon.wait_stored(&path, new.as_bytes());
+    assert_eq!(accept(&world, &path).status.code(), Some(0));
+    wait_healthy(&daemon);
+    let edited = new.replace("entry 1", "another");
+    fs::write(&path, &edited).unwrap();
+    daemon.wait_stored(&path, edited.as_bytes());
+    wait_healthy(&daemon);
+    assert_eq!(daemon.logged("held").len(), 1, "{}", daemon.log_text());
+    fs::write(&path, "{\"version\": 2, \"na").unwrap();
+    wait_until(LIMIT, "the migrated version is back", || fs::read(&path).is_ok_and(|bytes| bytes == edited.as_bytes()));
+}

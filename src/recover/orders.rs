@@ -17,7 +17,7 @@ use crate::document::{Digest, DocumentId, Mark, Stored};
 use crate::error::{Cause, Result};
 use crate::event::Fact;
 use crate::steer::{Answer, Ask, Asker, Order, Scope, Standing, Steering, said};
-use crate::verdict::Reason;
+use crate::verdict::{Kind, Reason};
 
 /// Whoever wants a file stored waits so long: longer than a file is watched that a writer keeps open.
 const STORE_LIMIT: Duration = Duration::from_secs(20);
@@ -209,6 +209,8 @@ fn reply(waiting: &Waiting, looked: &Looked, tracked: &Tracked) -> Reply {
     let refused = |why: String| Reply::Now(Err(Cause::Refused(why)));
     let digest = match &looked.seen {
         Seen::Valid { digest, .. } | Seen::Odd { digest, .. } => *digest,
+        // Whoever has it open in an editor may well be who accepts it.
+        Seen::Edited { digest, fault } if Kind::SUSPICIOUS.contains(&fault.kind) => *digest,
         Seen::Corrupt { fault, .. } | Seen::Edited { fault, .. } => {
             return refused(format!("it is damaged ({}): {}", fault.kind, fault.cause));
         }

@@ -24,7 +24,7 @@ pub use redo::Redo;
 pub use removed::is_older;
 pub use retention::{Keep, Weighed, needed_bytes, surplus};
 pub use scrub::Scrubbed;
-pub use shelves::{Shelf, Shelves, each_shelf, remove_empty};
+pub use shelves::{Shelf, Shelves, documents_in, each_shelf, remove_empty};
 pub use store::{New, Taken};
 
 use std::ffi::{OsStr, OsString};

@@ -15,6 +15,7 @@ mod renewal;
 mod scrub;
 mod spares;
 mod tracked;
+mod unowned;
 mod unrepairable;
 mod upkeep;
 mod weighed;
@@ -48,6 +49,7 @@ pub use remembered::Remembered;
 use scrub::Scrubbing;
 use spares::Spares;
 use tracked::Tracked;
+use unowned::Unowned;
 
 /// What the stage is connected to.
 #[derive(Debug)]
@@ -116,6 +118,7 @@ struct Recover {
     unguarded_bytes: u64,
     /// The watches of which it was said that some files could not be repaired.
     unrepairable: BTreeSet<WatchName>,
+    unowned: Unowned,
     is_status_stale: bool,
     standing: Standing,
     waiting: Vec<Waiting>,
@@ -162,6 +165,7 @@ pub async fn run(
         changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
         unrepairable: BTreeSet::new(),
+        unowned: Unowned::default(),
         is_status_stale: false,
         standing: ends.standing,
         waiting: Vec::new(),
@@ -249,7 +253,11 @@ impl Recover {
             Observation::Document { document, watch, literal, directory, sight } => {
                 self.seen(document, watch, literal, directory, sight).await;
             }
-            Observation::Leftover { directory, name, signature, .. } => self.leftover(&directory, &name, signature),
+            Observation::Leftover { directory, name, signature, watch } => {
+                if !self.leftover(&directory, &name, signature) {
+                    self.ask_whose(&directory, &name, signature, &watch);
+                }
+            }
             Observation::Swept { first, .. } => {
                 self.is_swept |= first;
                 if first {
@@ -282,18 +290,11 @@ impl Recover {
             }
             return self.forget(&document).await;
         }
-        let (unlooked, owners, remembered) = (&mut self.unlooked, &mut self.owners, &mut self.remembered);
-        let standing = &self.standing;
-        let tracked = self.documents.entry(document.clone()).or_insert_with(|| {
-            *unlooked += 1;
-            owners.add(&document);
-            let mut new = Tracked::new(document.clone(), Arc::clone(&watch), literal, Arc::clone(&directory));
-            new.policy = new.policy_under(standing);
-            if let Some(remembered) = remembered.remove(&document) {
-                new.remember(&remembered);
-            }
-            new
-        });
+        if !self.documents.contains_key(&document) {
+            self.unlooked += 1;
+            self.enrol(&document, &watch, literal, &directory);
+        }
+        let Some(tracked) = self.documents.get_mut(&document) else { return };
         let is_guarded_anew = tracked.belongs(watch, literal, directory, &self.standing);
         let was_seen = std::mem::replace(&mut tracked.generation, self.generation) == self.generation;
         let seen = match sight {
@@ -322,6 +323,18 @@ impl Recover {
         }
         self.step(&document, Input::Looked(seen)).await;
         self.looked_at(&document).await;
+    }
+
+    /// Takes a document in that is not known yet.
+    fn enrol(&mut self, document: &DocumentId, watch: &Arc<Watch>, literal: bool, directory: &Arc<Directory>) {
+        self.owners.add(document);
+        let mut new = Tracked::new(document.clone(), Arc::clone(watch), literal, Arc::clone(directory));
+        new.policy = new.policy_under(&self.standing);
+        new.generation = self.generation;
+        if let Some(remembered) = self.remembered.remove(document) {
+            new.remember(&remembered);
+        }
+        self.documents.insert(document.clone(), new);
     }
 
     async fn forget(&mut self, document: &DocumentId) {
@@ -389,6 +402,7 @@ impl Recover {
             Finished::Rotten(document, version, path) => self.rotten(document, version, path).await,
             Finished::VersionsRead => self.versions_read(),
             Finished::Spared(device, spared) => self.spared(device, spared).await,
+            Finished::Whose(claimed) => claimed.into_iter().for_each(|claimed| self.claimed(*claimed)),
         }
     }
 

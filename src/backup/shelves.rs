@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::components;
 use super::names::folder_of;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
+use crate::disk::follow::is_absence;
 use crate::document::DocumentId;
 use crate::error::Result;
 
@@ -88,6 +89,28 @@ pub fn each_shelf(
     Ok(())
 }
 
+/// The documents of one folder of which the state directory keeps something of a kind.
+///
+/// # Errors
+/// The disk failed.
+pub fn documents_in(disk: &Disk, state: &Directory, kind: &str, folder: &Path) -> Result<Vec<DocumentId>> {
+    let mut names = components(kind, &DocumentId::new(folder, OsStr::new("any")));
+    names.pop();
+    let path: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+    let shelves = match disk.open_below(state, &path) {
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let mut documents = Vec::new();
+    disk.list(&shelves, |entry| {
+        if entry.is_directory && entry.name.as_bytes().ends_with(b"@") {
+            documents.extend(Shelf { names: names.iter().cloned().chain([entry.name]).collect() }.document());
+        }
+        true
+    })?;
+    Ok(documents)
+}
+
 /// Removes a document's folder and those above it, as far as they are empty: what is not empty stays.
 pub fn remove_empty(disk: &Disk, state: &Directory, shelf: &Shelf) {
     let mut names = shelf.names.as_slice();
@@ -106,7 +129,6 @@ pub fn remove_empty(disk: &Disk, state: &Directory, shelf: &Shelf) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn every_shelf_is_found_and_names_its_document_unless_that_was_cut() {
@@ -129,6 +151,11 @@ mod tests {
             true
         })
         .unwrap();
+        let in_one = |folder: &str| documents_in(&disk, &state, "backups", Path::new(folder)).unwrap();
+        assert_eq!(
+            (in_one("/srv").len(), in_one("/srv/b@"), in_one("/other")),
+            (2, vec![documents[1].clone()], vec![])
+        );
         let known = Shelves::of("backups", &documents);
         assert_eq!(found.len(), 4);
         assert!(found.iter().all(|shelf| known.has(shelf)));

@@ -94,13 +94,15 @@ impl Tracked {
 
 impl Recover {
     /// A file of ours was met: it is the business of the document that its name speaks of.
-    pub(super) fn leftover(&mut self, directory: &Directory, name: &OsStr, signature: Signature) {
-        let Some(document) = self.owners.of(directory.path(), name) else { return };
-        let Some(tracked) = self.documents.get_mut(&document) else { return };
+    /// `false`: no such document is known.
+    pub(super) fn leftover(&mut self, directory: &Directory, name: &OsStr, signature: Signature) -> bool {
+        let Some(document) = self.owners.of(directory.path(), name) else { return false };
+        let Some(tracked) = self.documents.get_mut(&document) else { return false };
         if tracked.meets(name, signature) {
             tracked.meet(name);
             self.next_leftover(&document);
         }
+        true
     }
 
     /// Has the next of the leftovers that were met looked at, when nothing else runs with the document.
@@ -137,11 +139,13 @@ impl Recover {
         }
         tracked.again |= tracked.unkept.len() < UNKEPT_LIMIT && tracked.machine.stop_waiting_for(Reason::Leftovers);
         tracked.again |= matches!(disposal, Ok(Disposal::PutBack | Disposal::SwappedIn));
-        let is_over = tracked.is_leaving && tracked.leftovers.is_empty();
+        // The file is there again.
+        tracked.is_leaving &= !matches!(disposal, Ok(Disposal::PutBack));
         if let Some(fact) = told(tracked, document, &name, disposal) {
             self.say(fact).await;
         }
-        if is_over {
+        let is_over = |tracked: &Tracked| tracked.is_leaving && tracked.leftovers.values().all(|beside| beside.is_told);
+        if self.documents.get(document).is_some_and(is_over) {
             self.forget(document).await;
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::job::{self, Done, Task, Tools};
 use super::look::Room;
 use super::spares::Spared;
+use super::unowned::Claimed;
 use super::upkeep::Kept;
 use crate::document::{DocumentId, Version};
 
@@ -32,6 +33,7 @@ pub(super) enum Finished {
     Changed(Vec<DocumentId>),
     Rotten(DocumentId, Version, PathBuf),
     VersionsRead,
+    Whose(Option<Box<Claimed>>),
     Spared(u64, Spared),
 }
 

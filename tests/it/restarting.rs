@@ -1,6 +1,7 @@
 //! A restart forgets nothing: open incidents, breakers and holds go on.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{Daemon, LIMIT, Launch, World, document, wait_until};
 
@@ -77,4 +78,36 @@ fn what_rotted_is_found_told_once_and_never_restored_and_the_live_file_is_stored
         assert_eq!(daemon.state.incidents_of(file, "rotten").len(), 1, "told once");
     }
     assert_eq!(daemon.count("rot_total", &[]), 2);
+}
+
+/// What a repair leaves that dies, where names cannot be exchanged, after it made room and before it put a version in.
+fn made_room(file: &Path, version: &[u8]) {
+    let name = file.file_name().unwrap().as_encoded_bytes();
+    let stem = format!(".jsonwarden-{}-0123456789abcdef", &blake3::hash(name).to_hex()[..16]);
+    fs::rename(file, file.with_file_name(format!("{stem}.aside-1"))).unwrap();
+    fs::write(file.with_file_name(format!("{stem}-1")), version).unwrap();
+}
+
+#[test]
+fn a_matched_document_that_was_renamed_aside_when_we_died_is_put_back_and_repaired() {
+    let world = World::new();
+    let (good, torn) = (document(1, 2_000), b"{\"torn".to_vec());
+    let files = [world.write("a.json", &good), world.write("b.json", &good)];
+    let start = || Launch::new(&world).arg(&world.files).start();
+    let daemon = start();
+    for file in &files {
+        daemon.wait_stored(file, &good);
+    }
+    daemon.terminate();
+    for (file, bytes) in files.iter().zip([&torn, &good]) {
+        fs::write(file, bytes).unwrap();
+        made_room(file, &good);
+    }
+    let daemon = start();
+    for file in &files {
+        wait_until(LIMIT, "it is back, and whole", || fs::read(file).is_ok_and(|bytes| bytes == good));
+        daemon.wait_state(file, "healthy");
+    }
+    assert_eq!(daemon.state.quarantine(&files[0])[0].1, torn);
+    assert_eq!(daemon.state.incidents_of(&files[1], "corrupted").len(), 0);
 }

@@ -18,6 +18,7 @@ mod growing;
 mod house;
 mod links;
 mod living;
+mod matrix;
 mod prospects;
 mod readme;
 mod reloading;

@@ -58,6 +58,18 @@ impl Mount {
         Self::new(&what, &["-o", "loop", file.to_str().unwrap()], folder)
     }
 
+    /// Passes a folder on through a server in user space, bindfs(1); `None`, told as a skip, where that is not possible.
+    #[track_caller]
+    pub(crate) fn fuse(what: &Path, at: &Path) -> Option<Self> {
+        let mut bindfs = Command::new("bindfs");
+        bindfs.arg(what).arg(at).stdout(Stdio::null()).stderr(Stdio::null());
+        if !is_root() || !bindfs.status().is_ok_and(|status| status.success()) {
+            skip("a FUSE pass-through", "it needs root, bindfs(1) and /dev/fuse");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
     /// Mounts at a folder or file, as mount(8) is told to; `None`, told as a skip, where that is not possible.
     #[track_caller]
     pub(crate) fn new(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {

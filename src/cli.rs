@@ -24,6 +24,7 @@ mod status;
 mod steer;
 mod store;
 mod table;
+mod unit;
 mod verify;
 mod walk;
 mod write;
@@ -101,6 +102,24 @@ enum Command {
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
+}
+
+impl Command {
+    /// Does it read or change what a daemon has stored?
+    fn works_on_versions(&self) -> bool {
+        matches!(
+            self,
+            Self::History(_)
+                | Self::Show(_)
+                | Self::Diff(_)
+                | Self::Restore(_)
+                | Self::Repair(_)
+                | Self::Verify(_)
+                | Self::Write(_)
+                | Self::Forget(_)
+                | Self::Accept(_)
+        )
+    }
 }
 
 /// Why a command did not end well.
@@ -215,6 +234,9 @@ pub fn main() -> ExitCode {
 fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write, raw: &mut dyn Write) -> Ended {
     let options = Options { config: arguments.config, state_dir: arguments.state_dir, ..Options::default() };
     let mut session = Session { options, surroundings, disk: Disk::default(), out, raw };
+    if arguments.command.works_on_versions() {
+        daemon::adopt_state_dir(&mut session);
+    }
     match arguments.command {
         Command::Run(arguments) => run::run(arguments, &mut session),
         Command::Check(arguments) => check::run(&arguments, &mut session),

@@ -18,6 +18,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Prints the systemd drop-in that opens exactly the folders which the daemon must write
+    Unit,
     /// Prints a configuration with every key, its default and why one would change it
     Example,
 }
@@ -26,6 +28,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_>) -> Ended {
     match command {
         Command::Check => check(session),
         Command::Show { json } => show(*json, session),
+        Command::Unit => super::unit::print(session),
         Command::Example => {
             session.out.write_all(EXAMPLE.as_bytes())?;
             Ok(0)

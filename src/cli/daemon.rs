@@ -3,6 +3,8 @@
 //! Several may run on one machine: the user's own, the system's, and those with state directories of their own. Whoever
 //! names a state directory, or a configuration, means the daemon that has it; otherwise the first that answers is meant.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,11 +13,12 @@ use serde_json::{Map, Value};
 
 use super::ask::{ORDER_LIMIT, get_local, post_local};
 use super::{Session, say, shown};
-use crate::config::resolved_by_name;
+use crate::config::{load, resolved_by_name};
 use crate::disk::socket::NAME;
 use crate::document::{Digest, DocumentId};
 use crate::error::{Cause, Error, Result};
 use crate::line;
+use crate::validate;
 
 /// A daemon that does not hear what it is told in this time finds it out later.
 const TELL_LIMIT: Duration = Duration::from_secs(2);
@@ -29,6 +32,7 @@ pub(super) struct Daemon {
 /// What a daemon says of itself, as far as it matters here.
 #[derive(Deserialize)]
 struct Identity {
+    uid: u32,
     state_dir_bytes: String,
 }
 
@@ -37,7 +41,9 @@ impl Daemon {
     pub(super) fn all(session: &Session<'_>) -> Vec<Self> {
         let named = state_dir_named(session);
         let own = named.clone().into_iter().chain(session.surroundings.socket_folders());
-        let folders = own.chain(session.surroundings.system_socket_folders());
+        // Where no runtime directory is to be had, a daemon listens in its state directory.
+        let fallback = if named.is_none() { configured_state_dir(session) } else { None };
+        let folders = own.chain(fallback).chain(session.surroundings.system_socket_folders());
         folders.map(|folder| Self { folder }).filter(|daemon| daemon.is_meant(named.as_ref(), session)).collect()
     }
 
@@ -96,10 +102,13 @@ impl Daemon {
     /// Does it answer, and has it this state directory?
     fn is_meant(&self, state_dir: Option<&PathBuf>, session: &Session<'_>) -> bool {
         let Some(wanted) = state_dir else { return matches!(session.disk.connect(&self.folder), Ok(Some(_))) };
-        let asked = self.get("/api/v1/daemon", session).ok();
-        let identity: Option<Identity> = asked.and_then(|answer| serde_json::from_slice(&answer).ok());
         let wanted = line::hex(wanted.as_os_str().as_encoded_bytes());
-        identity.is_some_and(|identity| identity.state_dir_bytes == wanted)
+        self.identity(session).is_some_and(|identity| identity.state_dir_bytes == wanted)
+    }
+
+    fn identity(&self, session: &Session<'_>) -> Option<Identity> {
+        let answer = self.get("/api/v1/daemon", session).ok()?;
+        serde_json::from_slice(&answer).ok()
     }
 }
 
@@ -109,15 +118,32 @@ fn state_dir_named(session: &Session<'_>) -> Option<PathBuf> {
     let said = session.options.state_dir.clone().or_else(|| variable("JSONWARDEN_STATE_DIR").map(PathBuf::from));
     let said = said.map(|path| resolved_by_name(&session.surroundings.current_dir.join(path)));
     let is_configured = session.options.config.is_some() || variable("JSONWARDEN_CONFIG").is_some();
-    let configured = || Some(session.load().ok()?.settings.state_dir);
-    let path = said.or_else(|| is_configured.then(configured).flatten())?;
+    let path = said.or_else(|| is_configured.then(|| configured_state_dir(session)).flatten())?;
     Some(session.disk.canonical(&path).unwrap_or(path))
+}
+
+/// The state directory that the configuration means. What is wrong with that is said by whoever needs more of it.
+fn configured_state_dir(session: &Session<'_>) -> Option<PathBuf> {
+    let loaded = load(&session.options, &session.surroundings, &session.disk, validate::check_schema);
+    Some(loaded.ok()?.settings.state_dir)
 }
 
 /// The members that name a document in an order.
 pub(super) fn about(document: &DocumentId) -> Map<String, Value> {
     let bytes = line::hex(document.path().as_os_str().as_encoded_bytes());
     Map::from_iter([("path_bytes".to_owned(), Value::String(bytes))])
+}
+
+/// Where nobody named a state directory, that of our own user's daemon is meant, if one runs.
+pub(super) fn adopt_state_dir(session: &mut Session<'_>) {
+    if state_dir_named(session).is_some() {
+        return;
+    }
+    let own = rustix::process::geteuid().as_raw();
+    let identities = Daemon::all(session).into_iter().filter_map(|daemon| daemon.identity(session));
+    let bytes =
+        identities.filter(|identity| identity.uid == own).find_map(|identity| line::unhex(&identity.state_dir_bytes));
+    session.options.state_dir = bytes.map(|bytes| OsString::from_vec(bytes).into());
 }
 
 /// Tells whichever daemon guards `document` to look at it now; where none hears it, its next look shows it all the same.

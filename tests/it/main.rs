@@ -32,4 +32,5 @@ mod steering;
 mod systemd;
 mod strangers;
 mod suspicion;
+mod units;
 mod writers;

@@ -7,6 +7,7 @@ mod compress;
 mod folder;
 mod format;
 mod names;
+mod place;
 mod record;
 mod redo;
 mod removed;

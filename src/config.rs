@@ -175,6 +175,10 @@ pub struct Rules {
     pub max_size: u64,
     /// What a missing file means; `None`: alert for files named literally, ignore for others.
     pub on_missing: Option<OnMissing>,
+    /// How long a file must have been missing before it is put back: 10 s, and two sweeps.
+    pub missing_for: Duration,
+    /// What is done about damage under a writer that keeps the file open.
+    pub on_open_writer: OnOpenWriter,
     /// Repairs of one file within `max_repairs_within` before it is held; 0: no limit.
     pub max_repairs: u32,
     /// The span of `max_repairs`.
@@ -253,8 +257,22 @@ pub enum Mode {
 pub enum OnMissing {
     /// Tell.
     Alert,
+    /// Put the last good version back, if its folder is the one that it was in.
+    Restore,
     /// Nothing: it is no longer guarded until it comes back.
     Ignore,
+}
+
+/// What is done about damage under a writer that keeps the file open, after 20 s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOpenWriter {
+    /// Nothing, until the writer closes it.
+    #[default]
+    Wait,
+    /// The file is rewritten in place; what the writer writes meanwhile may be lost.
+    InPlace,
+    /// Another file comes to the name; the writer goes on with the one that it has.
+    Rename,
 }
 
 impl WatchName {
@@ -291,6 +309,8 @@ impl Default for Rules {
             settle: Duration::from_secs(1),
             max_size: 64 << 20,
             on_missing: None,
+            missing_for: Duration::from_secs(10),
+            on_open_writer: OnOpenWriter::Wait,
             max_repairs: 3,
             max_repairs_within: Duration::from_secs(600),
             lock: LockKind::Auto,

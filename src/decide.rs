@@ -2,7 +2,7 @@
 //! an argument.
 //!
 //! *Invariants:* a repair is asked for only when the same damaged bytes were seen twice, `settle` apart, and nobody was
-//! writing; never without a good version; whoever waits has a time at which it looks again.
+//! writing (or the rules allow it over a writer), or nothing was there for long enough; never without a good version; whoever waits has a time at which it looks again.
 
 mod breaker;
 mod input;
@@ -17,7 +17,7 @@ pub use step::step;
 
 use std::time::{Duration, Instant};
 
-use crate::config::{Mode, Rules};
+use crate::config::{Mode, OnMissing, OnOpenWriter, Rules};
 use crate::document::Digest;
 use crate::verdict::{Fault, Reason, State};
 use breaker::Breaker;
@@ -35,8 +35,12 @@ pub struct Policy {
     pub max_repairs: u32,
     /// The span of `max_repairs`.
     pub max_repairs_within: Duration,
-    /// Is a missing file told?
-    pub tells_missing: bool,
+    /// What a missing file means.
+    pub on_missing: OnMissing,
+    /// How long it must have been missing before it is put back.
+    pub missing_for: Duration,
+    /// May damage be repaired under a writer that keeps the file open?
+    pub repairs_over_writers: bool,
 }
 
 impl Policy {
@@ -49,7 +53,9 @@ impl Policy {
             settle: rules.settle,
             max_repairs: rules.max_repairs,
             max_repairs_within: rules.max_repairs_within,
-            tells_missing: rules.on_missing.map_or(is_literal, |missing| missing == crate::config::OnMissing::Alert),
+            on_missing: rules.on_missing.unwrap_or(if is_literal { OnMissing::Alert } else { OnMissing::Ignore }),
+            missing_for: rules.missing_for,
+            repairs_over_writers: rules.on_open_writer != OnOpenWriter::Wait,
         }
     }
 }
@@ -84,8 +90,10 @@ pub enum Phase {
     Held(Reason, Damage),
     /// It reads, but is not what it should be: a person must look.
     Odd(Reason, Digest),
-    /// No such file.
-    Missing,
+    /// No such file, since then.
+    Missing(Instant),
+    /// Its folder is not there, or not the one that it was in.
+    DirectoryMissing,
     /// It cannot be read, or must not be.
     Unreadable(Reason),
 }
@@ -159,7 +167,8 @@ impl Machine {
             Phase::Settling(_) => (State::Settling, None),
             Phase::Repairing(_) => (State::Repairing, None),
             Phase::Held(reason, _) | Phase::Odd(reason, _) => (State::Held, Some(*reason)),
-            Phase::Missing => (State::Missing, None),
+            Phase::Missing(_) => (State::Missing, None),
+            Phase::DirectoryMissing => (State::Missing, Some(Reason::Directory)),
             Phase::Unreadable(reason) => (State::Unreadable, Some(*reason)),
         }
     }

@@ -180,7 +180,14 @@ pub enum Fact {
         /// The incident, which goes on until the file is judged anew.
         incident: IncidentId,
     },
-    /// The file became valid by itself, or was removed: the incident ends without a repair.
+    /// The damaged file was removed, or nobody guards it any more: the incident ends with the damage.
+    Gone {
+        /// Whose.
+        subject: Subject,
+        /// The incident that ends.
+        incident: IncidentId,
+    },
+    /// The file became valid by itself: the incident ends without a repair.
     Recovered {
         /// Whose.
         subject: Subject,

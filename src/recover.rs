@@ -1,6 +1,7 @@
 //! The recover stage: the one owner of every document's state. It steps the machine, has looks and repairs done on
 //! blocking threads, and says what happened.
 
+mod absent;
 mod balance;
 mod beside;
 mod by_hand;
@@ -8,10 +9,12 @@ mod grown;
 mod job;
 mod lanes;
 mod look;
+mod noted;
 mod orders;
 mod outcome;
 mod remembered;
 mod renewal;
+mod repaired;
 mod scrub;
 mod spares;
 mod tracked;
@@ -29,7 +32,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::Backups;
 use crate::clock;
-use crate::config::{Settings, Watch, WatchName};
+use crate::config::{OnMissing, Settings, Watch, WatchName};
 use crate::decide::{Input, Seen};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -308,7 +311,12 @@ impl Recover {
                 }
                 return self.look(&document);
             }
-            Sight::Missing | Sight::DirectoryMissing => Seen::Missing,
+            // Whether its folder is the one that it was in is found out first.
+            Sight::Missing if tracked.watch.rules.on_missing == Some(OnMissing::Restore) => {
+                return self.look(&document);
+            }
+            Sight::Missing => Seen::Missing { may_return: false },
+            Sight::DirectoryMissing => Seen::DirectoryMissing,
             Sight::Unreadable(reason, why) => {
                 tracked.prospects.unrepairable = Some(why.clone());
                 Seen::Unreadable(reason, why)
@@ -347,7 +355,7 @@ impl Recover {
         }
         let subject = tracked.subject;
         if let Some(incident) = tracked.incident {
-            self.say(Fact::Recovered { subject: subject.clone(), incident: incident.id }).await;
+            self.say(Fact::Gone { subject: subject.clone(), incident: incident.id }).await;
         }
         self.say(Fact::Forgotten { subject }).await;
         self.ready().await;

@@ -5,11 +5,13 @@ mod choice;
 mod exchange;
 mod in_place;
 mod leftover;
+mod missing;
 
 pub use by_hand::{Returned, restore};
 pub use choice::may_be_put_back;
 pub use in_place::{Redone, finish_redo};
 pub use leftover::{Disposal, GRACE, settle, settle_after};
+pub use missing::{Missing, is_in_place, note_place, restore_missing};
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -17,8 +19,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::backup::{Backups, Folder};
-use crate::config::LockKind;
+use crate::config::{LockKind, OnOpenWriter};
 use crate::disk::directory::Directory;
+use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId, Stored, Version};
@@ -116,8 +119,17 @@ pub struct Restored {
 /// The disk is full or failed: the document is as it was, or good bytes stand at the name and may not be durable. What was
 /// damaged is not lost either way.
 pub fn execute(ground: &Ground, judged: &Judged) -> Result<Report> {
+    execute_over(ground, judged, OnOpenWriter::Wait)
+}
+
+/// As [`execute`], for bytes that were read under a writer that keeps the file open. Where that is not waited for, digests before
+/// and after stand for the lease, which is as good as can be, and no more.
+///
+/// # Errors
+/// As [`execute`].
+pub fn execute_over(ground: &Ground, judged: &Judged, writer: OnOpenWriter) -> Result<Report> {
     let mut rotten = Vec::new();
-    let outcome = attempt(ground, judged, None, &mut rotten)?;
+    let outcome = attempt(ground, judged, None, writer, &mut rotten)?;
     Ok(Report { outcome, rotten })
 }
 
@@ -126,6 +138,7 @@ fn attempt(
     ground: &Ground,
     judged: &Judged,
     wanted: Option<Version>,
+    writer: OnOpenWriter,
     rotten: &mut Vec<(Version, PathBuf)>,
 ) -> Result<Outcome> {
     let Opened::File(file, found) = ground.disk.open(ground.directory, ground.document.name())? else {
@@ -146,20 +159,24 @@ fn attempt(
     folder.lock()?;
     let choice = match choose(ground, &folder, wanted, rotten)? {
         Chosen::Version(choice) => choice,
-        Chosen::Suspicious(version) => {
-            let why = format!("the newest version, {version}, is suspicious; `jsonwarden accept` it if it is right");
-            return Ok(Outcome::Held(Reason::Suspicious, why));
-        }
+        Chosen::Suspicious(version) => return Ok(suspicious(version)),
         Chosen::Nothing => return Ok(Outcome::NothingGood),
     };
-    let obstacle = match obstacle(ground, &found) {
-        None => match exchange::put_back(ground, judged, &file, &choice) {
+    let obstacle = match obstacle(ground, &found).or_else(|| kept_open(&file, writer)) {
+        None => match exchange::put_back(ground, judged, &file, &choice, writer) {
             Err(error) => Obstacle::of(error)?,
             outcome => return outcome,
         },
         Some(obstacle) => obstacle,
     };
-    in_place::put_back(ground, judged, file, &folder, &choice, &obstacle).or_else(|error| obstacle.and(error))
+    in_place::put_back(ground, judged, file, &folder, &choice, &obstacle, writer).or_else(|error| obstacle.and(error))
+}
+
+/// Its writer is to go on with the same file.
+fn kept_open(file: &File, writer: OnOpenWriter) -> Option<Obstacle> {
+    let is_busy = || matches!(lease::request(file), Request::Busy);
+    let why = "a program keeps it open for writing".to_owned();
+    (writer == OnOpenWriter::InPlace && is_busy()).then_some(Obstacle { reason: Reason::OpenWriter, why })
 }
 
 /// Writes a version into the judged file itself. The caller holds the lock of the versions' folder.
@@ -176,7 +193,8 @@ pub(crate) fn rewrite(
     obstacle: &Obstacle,
 ) -> Result<Outcome> {
     let choice = choice::Choice { version: version.clone(), bytes: bytes.to_vec() };
-    in_place::put_back(ground, judged, file, folder, &choice, obstacle).or_else(|error| obstacle.and(error))
+    let writer = OnOpenWriter::Wait;
+    in_place::put_back(ground, judged, file, folder, &choice, obstacle, writer).or_else(|error| obstacle.and(error))
 }
 
 /// Why a swap is impossible here, or wrong: the file must be rewritten in place.
@@ -218,8 +236,7 @@ impl Obstacle {
     /// there is no room for it either, it is waited for.
     fn and(&self, error: Error) -> Result<Outcome> {
         if error.is_for_want_of_room() {
-            let why = format!("there is no room for its repair, which is tried again every few seconds: {error}");
-            return Ok(Outcome::Held(Reason::NoRoom, why));
+            return Ok(Outcome::Held(Reason::NoRoom, no_room(&error)));
         }
         if !forbids(&error) {
             return Err(error);
@@ -241,4 +258,13 @@ fn judged_bytes(ground: &Ground, judged: &Judged, file: &File, goes_on: &dyn Fn(
 
 fn held(reason: Reason, why: &str) -> Outcome {
     Outcome::Held(reason, why.to_owned())
+}
+
+fn suspicious(version: Version) -> Outcome {
+    let why = format!("the newest version, {version}, is suspicious; `jsonwarden accept` it if it is right");
+    Outcome::Held(Reason::Suspicious, why)
+}
+
+fn no_room(error: &Error) -> String {
+    format!("there is no room for its repair, which is tried again every few seconds: {error}")
 }

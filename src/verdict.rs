@@ -176,6 +176,8 @@ closed_set! {
         Disk => "disk",
         /// In a folder of a user who does not own the file.
         Owner => "owner",
+        /// Its folder is not there, or is not the one that it was in.
+        Directory => "directory",
         /// Its mount does not answer.
         Stalled => "stalled",
     }

@@ -67,7 +67,8 @@ impl Folder {
         }
         let mut rest = Vec::new();
         self.disk.list(&self.directory, |entry| {
-            let is_ours = |name: &[u8]| name == record::NAME.to_bytes() || name.starts_with(b".new-");
+            let is_ours =
+                |name: &[u8]| name == record::NAME.to_bytes() || name == b"place" || name.starts_with(b".new-");
             if !entry.is_directory && (is_ours(entry.name.as_encoded_bytes()) || noted(&entry.name).is_some()) {
                 rest.push(entry.name);
             }

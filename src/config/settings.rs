@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use globset::GlobSet;
 use toml::de::DeValue;
@@ -14,8 +15,8 @@ use super::surroundings::Surroundings;
 use super::target::Context;
 use super::value::Value;
 use super::{
-    Compress, Expectations, LockKind, Log, LogFormat, Mode, OnMissing, OnSuspicious, Rules, Schemas, Scrub, Settings,
-    Share, Storage, Target, Watch, WatchName,
+    Compress, Expectations, LockKind, Log, LogFormat, Mode, OnMissing, OnOpenWriter, OnSuspicious, Rules, Schemas,
+    Scrub, Settings, Share, Storage, Target, Watch, WatchName,
 };
 use crate::document::Dialect;
 
@@ -74,9 +75,10 @@ impl Effective {
     /// The settings, with the fragments that were left out.
     pub(super) fn settings(&self, left_out: Vec<Problem>) -> Settings {
         let globals = &self.globals;
+        let sweep_interval = globals.span("sweep_interval").unwrap_or(Duration::from_secs(5));
         Settings {
             state_dir: globals.path("state_dir").unwrap_or_else(|| "/var/lib/jsonwarden".into()),
-            sweep_interval: globals.span("sweep_interval").unwrap_or(std::time::Duration::from_secs(5)),
+            sweep_interval,
             log: Log {
                 level: globals.text("log.level").unwrap_or_else(|| "info".into()),
                 format: match globals.word("log.format") {
@@ -94,7 +96,7 @@ impl Effective {
                 .watches
                 .iter()
                 .zip(&self.schemas)
-                .map(|(entries, named)| Arc::new(watch(entries, named.as_ref())))
+                .map(|(entries, named)| Arc::new(watch(entries, named.as_ref(), sweep_interval)))
                 .collect(),
             left_out,
         }
@@ -138,9 +140,10 @@ fn unguardable(entries: &Entries, state_dir: Option<&Path>) -> Option<Problem> {
     entries.targets("paths")?.iter().any(is_ours).then(|| Problem { origin: paths.origin.clone(), what })
 }
 
-fn watch(entries: &Entries, schemas: Option<&Schemas>) -> Watch {
+fn watch(entries: &Entries, schemas: Option<&Schemas>, sweep_interval: Duration) -> Watch {
     let mut rules = rules(entries);
     rules.expectations.schemas = schemas.cloned();
+    rules.missing_for = rules.missing_for.max(sweep_interval.saturating_mul(2));
     Watch {
         name: WatchName::new(&entries.text("name").unwrap_or_default()),
         paths: entries.targets("paths").unwrap_or_default(),
@@ -162,8 +165,15 @@ pub(super) fn rules(entries: &Entries) -> Rules {
         max_size: entries.size("max_size").unwrap_or(built_in.max_size),
         on_missing: match entries.word("on_missing") {
             Some("alert") => Some(OnMissing::Alert),
+            Some("restore") => Some(OnMissing::Restore),
             Some("ignore") => Some(OnMissing::Ignore),
             _ => None,
+        },
+        missing_for: built_in.missing_for,
+        on_open_writer: match entries.word("on_open_writer") {
+            Some("in_place") => OnOpenWriter::InPlace,
+            Some("rename") => OnOpenWriter::Rename,
+            _ => OnOpenWriter::Wait,
         },
         max_repairs: entries.count("max_repairs").unwrap_or(built_in.max_repairs),
         max_repairs_within: entries.span("max_repairs_within").unwrap_or(built_in.max_repairs_within),

@@ -132,6 +132,7 @@ impl OnMissing {
     fn label(self) -> &'static str {
         match self {
             Self::Alert => "alert",
+            Self::Restore => "restore",
             Self::Ignore => "ignore",
         }
     }

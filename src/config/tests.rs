@@ -106,7 +106,7 @@ fn what_the_table_of_keys_says_by_default_are_the_built_in_rules() {
 
 #[test]
 fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_defaults() {
-    let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"ignore\"\n\
+    let defaults = "[defaults]\nmode = \"observe\"\ndialect = \"jsonc\"\nsettle = \"2s\"\nmax_size = 1000\non_missing = \"restore\"\non_open_writer = \"rename\"\n\
         max_repairs = 7\nmax_repairs_within = \"1h\"\nlock = \"posix\"\nlock_timeout = \"7s\"\nper_file_metrics = true\non_suspicious = \"restore\"\nshrink_limit = 0\n[defaults.backup]\nkeep_last = 5\nmin_interval = \"1m\"\n\
         keep_within = \"2d\"\nmax_bytes = \"2MiB\"\ncompress = \"always\"\n";
     let written = Rules {
@@ -114,7 +114,9 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         dialect: Some(Dialect::Jsonc),
         settle: Duration::from_secs(2),
         max_size: 1000,
-        on_missing: Some(OnMissing::Ignore),
+        on_missing: Some(OnMissing::Restore),
+        missing_for: Duration::from_secs(10),
+        on_open_writer: OnOpenWriter::Rename,
         max_repairs: 7,
         max_repairs_within: Duration::from_secs(3600),
         lock: LockKind::Posix,
@@ -187,7 +189,6 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
             "scrub_interval = \"never\"",
             "1:18: \"never\" is no span; write a number with a unit (ms, s, m, h or d), such as \"10s\"",
         ),
-        ("defaults.on_missing = \"restore\"", "1:23: `on_missing = \"restore\"` is not yet available; leave it out"),
         ("defaults.mode = \"gard\"", "1:17: \"gard\" is unknown; did you mean \"guard\"?"),
         (
             "defaults.max_size = \"lots\"",

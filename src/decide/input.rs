@@ -56,8 +56,13 @@ pub enum Seen {
     },
     /// Somebody is writing it.
     Busy,
-    /// It is not there.
-    Missing,
+    /// It is not there. `may_return`: its folder is known to be the one that it was in.
+    Missing {
+        /// May it be put back?
+        may_return: bool,
+    },
+    /// Its folder is not there, or not the one that it was in.
+    DirectoryMissing,
     /// It cannot be read, or must not be.
     Unreadable(Reason, String),
 }
@@ -97,6 +102,8 @@ pub enum Note {
     Corrupted(Damage),
     /// The incident ended without us.
     Recovered,
+    /// The damaged file is gone, and the incident with it.
+    Gone,
     /// It is not repaired, and why.
     Held(Reason, String),
     /// A hold ended.

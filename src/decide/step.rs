@@ -1,5 +1,6 @@
-//! One step of the machine: what a look means. What damage means is in [`damaged`].
+//! One step of the machine: what a look means. What damage means is in [`damaged`], what absence means in [`absent`].
 
+mod absent;
 mod damaged;
 
 use std::time::{Duration, Instant};
@@ -39,7 +40,8 @@ impl Stepper<'_> {
             Seen::Edited { digest, fault } => self.edited(digest, fault),
             Seen::Odd { reason, digest, fault } => self.odd(reason, digest, &fault),
             Seen::Busy => self.busy(),
-            Seen::Missing => self.missing(),
+            Seen::Missing { may_return } => self.missing(may_return),
+            Seen::DirectoryMissing => self.directory_missing(),
             Seen::Unreadable(reason, detail) => self.unreadable(reason, detail),
         }
     }
@@ -101,8 +103,8 @@ impl Stepper<'_> {
     /// Whatever it is, it can be read: that ends these phases.
     fn arrived(&mut self) {
         match &self.machine.phase {
-            Phase::Missing if !self.policy.tells_missing => {}
-            Phase::Missing | Phase::Unreadable(_) => self.notes.push(Note::Returned),
+            Phase::Missing(_) | Phase::DirectoryMissing if !self.tells_missing() => {}
+            Phase::Missing(_) | Phase::DirectoryMissing | Phase::Unreadable(_) => self.notes.push(Note::Returned),
             _ => self.released(),
         }
     }
@@ -112,7 +114,11 @@ impl Stepper<'_> {
         let reason = match &self.machine.phase {
             Phase::Held(reason, _) | Phase::Odd(reason, _) => Some(*reason),
             Phase::Settling(damage) | Phase::Repairing(damage) => damage.told.last().copied(),
-            Phase::Unproven(_) | Phase::Healthy | Phase::Missing | Phase::Unreadable(_) => None,
+            Phase::Unproven(_)
+            | Phase::Healthy
+            | Phase::Missing(_)
+            | Phase::DirectoryMissing
+            | Phase::Unreadable(_) => None,
         };
         let before = self.machine.held_before.take();
         self.notes.extend(before.or(reason).map(Note::Released));
@@ -148,18 +154,6 @@ impl Stepper<'_> {
         let waited = self.now.saturating_duration_since(since);
         self.machine.candidate = None;
         self.disturbed((waited / 2).clamp(Duration::from_millis(10), Duration::from_secs(1)));
-        Next::Rest
-    }
-
-    fn missing(&mut self) -> Next {
-        self.released();
-        self.incident_is_over();
-        if self.machine.phase != Phase::Missing && self.policy.tells_missing {
-            self.notes.push(Note::Told(Kind::Missing, "it is not there".to_owned()));
-        }
-        self.machine.phase = Phase::Missing;
-        self.machine.due = None;
-        self.nothing_read();
         Next::Rest
     }
 

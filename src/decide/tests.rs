@@ -15,7 +15,9 @@ fn policy() -> Policy {
         settle: SETTLE,
         max_repairs: 3,
         max_repairs_within: Duration::from_secs(600),
-        tells_missing: true,
+        on_missing: OnMissing::Alert,
+        missing_for: SETTLE * 10,
+        repairs_over_writers: false,
     }
 }
 
@@ -65,7 +67,8 @@ fn at(name: &str, now: Instant) -> Machine {
         "editing" | "editing, due" => Phase::Held(Reason::Editing, damage(SETTLE, vec![Reason::Editing])),
         "open writer" => Phase::Held(Reason::OpenWriter, damage(SETTLE * 9, vec![Reason::OpenWriter])),
         "odd" => Phase::Odd(Reason::Suspicious, digest("odd")),
-        "missing" => Phase::Missing,
+        "missing" => Phase::Missing(now.checked_sub(SETTLE).unwrap()),
+        "away" => Phase::DirectoryMissing,
         "unreadable" => Phase::Unreadable(Reason::Disk),
         _ => unreachable!("{name}"),
     };
@@ -84,7 +87,8 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("corrupt, open", corrupt("bad", Certainty::OpenWriter)),
         ("odd", odd()),
         ("busy", Input::Looked(Seen::Busy)),
-        ("missing", Input::Looked(Seen::Missing)),
+        ("missing", Input::Looked(Seen::Missing { may_return: true })),
+        ("away", Input::Looked(Seen::DirectoryMissing)),
         ("unreadable", unreadable()),
         ("restored", Input::Ended(Ended::Restored(digest("good")))),
         ("changed", Input::Ended(Ended::Changed)),
@@ -98,6 +102,7 @@ fn said(note: &Note) -> String {
         Note::Unproven(_) => "unproven".to_owned(),
         Note::Corrupted(_) => "corrupted".to_owned(),
         Note::Recovered => "recovered".to_owned(),
+        Note::Gone => "gone".to_owned(),
         Note::Held(reason, _) => format!("held {reason}"),
         Note::Released(reason) => format!("released {reason}"),
         Note::Told(kind, _) => format!("told {kind}"),
@@ -129,6 +134,7 @@ fn every_phase_answers_every_input_as_the_table_says() {
         "open writer",
         "odd",
         "missing",
+        "away",
         "unreadable",
     ] {
         for (name, input) in inputs() {

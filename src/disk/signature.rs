@@ -37,6 +37,17 @@ pub struct Signature {
     pub is_fixed: bool,
 }
 
+/// What a file or folder is, whatever becomes of it: another at the same path has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The file system.
+    pub device: u64,
+    /// The number in it.
+    pub inode: u64,
+    /// When it was made, in nanoseconds since 1970; 0 where the file system does not say. Numbers are used again.
+    pub born_ns: i64,
+}
+
 impl Signature {
     pub(super) fn of_name(directory: &Directory, name: &OsStr) -> rustix::io::Result<Self> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
@@ -103,10 +114,16 @@ impl Signature {
         }
     }
 
+    /// Which file or folder it is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode, born_ns: self.born_ns }
+    }
+
     /// Is it the same file, whatever its contents?
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {
-        self.device == other.device && self.inode == other.inode && self.born_ns == other.born_ns
+        self.identity() == other.identity()
     }
 
     /// Were its bytes written after `other` was last changed in any way? The kernel dates both.

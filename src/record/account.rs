@@ -184,8 +184,13 @@ impl Recorder {
             }
             Fact::Recovered { subject, incident } => {
                 self.recent.ended(event.at, *incident, "recovered");
-                let sentence = format!("{} is whole again without a repair, or gone", subject.document);
+                let sentence = format!("{} is whole again without a repair", subject.document);
                 Account::new(info, "recovered", sentence).of(subject).incident(*incident).kept(json!({}))
+            }
+            Fact::Gone { subject, incident } => {
+                self.recent.ended(event.at, *incident, "gone");
+                let sentence = format!("{} is gone, or no longer guarded, and its damage with it", subject.document);
+                Account::new(info, "gone", sentence).of(subject).incident(*incident).kept(json!({}))
             }
             Fact::Held { subject, incident, reason, detail } => {
                 let sentence = format!("{} is held ({reason}): {detail}", subject.document);

@@ -74,9 +74,10 @@ pub(super) fn fault(fault: &Fault) -> String {
 
 /// Where the damaged bytes of a repaired file are now.
 pub(super) fn kept(quarantine: Option<&Path>, damaged: u64) -> String {
-    let damaged = bytes(damaged);
+    let (is_nothing, damaged) = (damaged == 0, bytes(damaged));
     match quarantine {
         Some(place) => format!("the damaged {damaged} are kept in {}", path(place)),
+        None if is_nothing => "nothing stood at its name".to_owned(),
         None => format!("the damaged {damaged} could not be put in quarantine and stay beside the file"),
     }
 }

@@ -157,7 +157,7 @@ impl Recover {
             return false;
         }
         tracked.is_leaving = true;
-        self.step(document, Input::Looked(Seen::Missing)).await;
+        self.step(document, Input::Looked(Seen::Missing { may_return: false })).await;
         true
     }
 }

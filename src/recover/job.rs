@@ -4,9 +4,10 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use super::absent;
 use super::look::{self, Looked};
 use crate::backup::{Backups, Batch, Keep, needed_bytes};
-use crate::config::{OnSuspicious, Share, Watch};
+use crate::config::{OnOpenWriter, OnSuspicious, Share, Watch};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
@@ -15,7 +16,7 @@ use crate::error::{Cause, Error, Result};
 use crate::event::Stock;
 use crate::quarantine::Quarantine;
 use crate::read::OpenWriter;
-use crate::repair::{self, Disposal, Ground, Judged, Report};
+use crate::repair::{self, Disposal, Ground, Judged, Missing, Report};
 use crate::validate::{self, Reader};
 use crate::verdict::Fault;
 
@@ -85,7 +86,9 @@ pub(super) enum Work {
         stores: bool,
     },
     /// Repair it.
-    Repair(Judged),
+    Repair(Judged, OnOpenWriter),
+    /// Put it back where nothing stands.
+    BringBack,
     /// Look at what a swap left beside it.
     Leftover { name: OsString, put_aside: Option<Digest> },
     /// The newest version, which is suspicious and has this digest, is the good one.
@@ -99,6 +102,7 @@ pub(super) enum Work {
 pub(super) enum Done {
     Looked(Box<Looked>),
     Repaired(Result<Report>, Result<Known>),
+    BroughtBack(Result<Missing>, Result<Known>),
     Disposed(OsString, Result<Disposal>, Result<Known>),
     /// How many versions, and bytes.
     Pruned(Result<(usize, u64)>, Result<Known>),
@@ -110,7 +114,8 @@ impl Work {
     fn label(&self) -> &'static str {
         match self {
             Self::Look { .. } => "looking",
-            Self::Repair(_) => "repairing",
+            Self::Repair(..) => "repairing",
+            Self::BringBack => "putting back",
             Self::Leftover { .. } => "looking at a leftover",
             Self::Accept { .. } => "accepting",
             Self::Prune { .. } => "pruning",
@@ -143,10 +148,11 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
         Work::Look { open_writer, confirmed, stores } => {
             Done::Looked(Box::new(look::look(tools, task, *open_writer, *confirmed, *stores, batch)))
         }
-        Work::Repair(judged) => {
-            let report = with_ground(tools, task, |ground| repair::execute(ground, judged));
+        Work::Repair(judged, writer) => {
+            let report = with_ground(tools, task, |ground| repair::execute_over(ground, judged, *writer));
             Done::Repaired(report, known(tools, &task.document))
         }
+        Work::BringBack => Done::BroughtBack(absent::bring_back(tools, task), known(tools, &task.document)),
         Work::Leftover { name, put_aside } => {
             let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
             Done::Disposed(name.clone(), disposal, known(tools, &task.document))

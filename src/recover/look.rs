@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::absent;
 use super::grown::whole_lines;
 use super::job::{Known, Odd, Task, Tools, is_current, known, with_ground};
 use super::weighed;
@@ -87,8 +88,12 @@ pub(super) fn look(
                 }
             }
         }
+        Ok(Look::Missing) => looked.seen = absent::seen(tools, task),
         Ok(other) => looked.seen = unread(&other, limit),
         Err(error) => looked.seen = unreadable(&error),
+    }
+    if matches!(looked.seen, Seen::Valid { .. }) {
+        absent::note_place(tools, task);
     }
     let lacks_leases = matches!(
         looked.seen,
@@ -113,14 +118,13 @@ fn known_and_whole(tools: &Tools, task: &Task) -> Result<Option<Known>> {
 
 fn unread(look: &Look, limit_bytes: u64) -> Seen {
     match look {
-        Look::Missing => Seen::Missing,
         Look::Other(found) => Seen::Unreadable(Reason::NotRegular, format!("it is a {}", found.file_type())),
         Look::TooLarge(found) => {
             let why =
                 format!("it has {} bytes, more than its max_size of {limit_bytes}: it is not guarded", found.bytes);
             Seen::Unreadable(Reason::TooLarge, why)
         }
-        Look::Busy | Look::Changed | Look::Read(_) => Seen::Busy,
+        Look::Busy | Look::Changed | Look::Missing | Look::Read(_) => Seen::Busy,
     }
 }
 

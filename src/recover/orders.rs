@@ -215,7 +215,9 @@ fn reply(waiting: &Waiting, looked: &Looked, tracked: &Tracked) -> Reply {
             return refused(format!("it is damaged ({}): {}", fault.kind, fault.cause));
         }
         Seen::Busy => return Reply::Later,
-        Seen::Missing => return Reply::Now(Err(Cause::Absent("it is not there".to_owned()))),
+        Seen::Missing { .. } | Seen::DirectoryMissing => {
+            return Reply::Now(Err(Cause::Absent("it is not there".to_owned())));
+        }
         Seen::Unreadable(_, why) => return refused(why.clone()),
     };
     if waiting.digest.is_some_and(|wanted| wanted != digest) {

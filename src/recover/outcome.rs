@@ -1,20 +1,19 @@
 //! What a finished job means: the machine is stepped, and what is worth telling is told.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Recover;
-use super::beside::{Beside, UNKEPT_LIMIT};
-use super::job::{Done, Known, Odd, Work};
+use super::beside::UNKEPT_LIMIT;
+use super::job::{Done, Work};
 use super::lanes::Finished;
 use super::look::{self, Looked, Room};
-use super::tracked::{Incident, Tracked};
+use super::tracked::Incident;
+use crate::config::OnOpenWriter;
 use crate::decide::{Damage, Ended, Input, Next, Note, Seen, step};
-use crate::document::{Digest, DocumentId};
-use crate::error::Result;
+use crate::document::DocumentId;
 use crate::event::{Fact, IncidentId, Subject};
-use crate::repair::{Judged, Outcome, Report, Restored};
-use crate::verdict::{Certainty, Found, Kind, Reason, State};
+use crate::repair::Judged;
+use crate::verdict::{Certainty, Kind, Reason, State};
 
 impl Recover {
     /// A job with this document is done.
@@ -27,6 +26,7 @@ impl Recover {
         match done {
             Done::Looked(looked) => self.looked(document, *looked).await,
             Done::Repaired(report, known) => self.repaired(document, report, known).await,
+            Done::BroughtBack(missing, known) => self.brought_back(document, missing, known).await,
             Done::Disposed(name, disposal, known) => self.disposed(document, name, disposal, known).await,
             Done::Pruned(pruned, known) => self.pruned(document, pruned, known).await,
             Done::Accepted(accepted) => self.accepted(document, accepted),
@@ -124,6 +124,10 @@ impl Recover {
                 Some(incident) => Fact::Recovered { subject, incident: incident.id },
                 None => return,
             },
+            Note::Gone => match tracked.incident.take() {
+                Some(incident) => Fact::Gone { subject, incident: incident.id },
+                None => return,
+            },
             Note::Held(reason, detail) => {
                 Fact::Held { subject, incident: tracked.incident.map(|incident| incident.id), reason, detail }
             }
@@ -139,7 +143,11 @@ impl Recover {
         self.next_incident = IncidentId(id.0.saturating_add(1));
         let tracked = self.documents.get_mut(document);
         let signature = tracked.as_ref().and_then(|tracked| tracked.signature);
-        let detection = signature.map(|signature| signature.age()).unwrap_or_default();
+        let is_missing = damage.fault.kind == Kind::Missing;
+        let (detection, bytes) = match signature.filter(|_| !is_missing) {
+            Some(signature) => (signature.age(), signature.bytes),
+            None => (now.saturating_duration_since(damage.since), 0),
+        };
         let watch = tracked.as_ref().map(|tracked| tracked.subject.watch.clone());
         if let Some(tracked) = tracked {
             tracked.incident = Some(Incident { id, believed: now, detection });
@@ -150,7 +158,7 @@ impl Recover {
             incident: id,
             fault: damage.fault,
             digest: damage.digest,
-            bytes: signature.map_or(0, |signature| signature.bytes),
+            bytes,
             detection,
         }
     }
@@ -162,95 +170,13 @@ impl Recover {
             let why = format!("{UNKEPT_LIMIT} replaced versions lie beside it that could not be kept in quarantine");
             return Box::pin(self.step(document, Input::Ended(Ended::Held(Reason::Leftovers, why)))).await;
         }
+        if damage.fault.kind == Kind::Missing {
+            return self.start(document, Work::BringBack);
+        }
         let judged = Judged { digest: damage.digest, kind: damage.fault.kind, is_paired: true };
-        self.start(document, Work::Repair(judged));
-    }
-
-    async fn repaired(&mut self, document: &DocumentId, report: Result<Report>, known: Result<Known>) {
-        let Some(tracked) = self.documents.get_mut(document) else { return };
-        tracked.known = known.ok();
-        let subject = tracked.subject.clone();
-        let incident = tracked.incident;
-        let report = match report {
-            Ok(report) => report,
-            Err(error) => {
-                if let Some(incident) = incident {
-                    let (label, error) = (error.label(), error.to_string());
-                    self.say(Fact::RepairFailed { subject, incident: incident.id, label, error }).await;
-                }
-                let why = "the repair failed; it is tried again".to_owned();
-                return Box::pin(self.step(document, Input::Ended(Ended::Held(Reason::Failed, why)))).await;
-            }
-        };
-        self.tell_rotten(document, &report).await;
-        let ended = match report.outcome {
-            Outcome::Restored(restored) => {
-                let digest = restored.version.digest;
-                self.restored(document, restored).await;
-                Ended::Restored(digest)
-            }
-            Outcome::Yielded => {
-                if let Some(incident) = incident {
-                    self.say(Fact::RepairYielded { subject, incident: incident.id }).await;
-                }
-                Ended::Changed
-            }
-            Outcome::Changed => Ended::Changed,
-            Outcome::Busy => Ended::Busy,
-            Outcome::BeingRead(why) => Ended::BeingRead(why),
-            Outcome::NothingGood => {
-                Ended::Held(Reason::NoVersion, "no version is left that may be put back".to_owned())
-            }
-            Outcome::Held(reason, why) => Ended::Held(reason, why),
-        };
-        Box::pin(self.step(document, Input::Ended(ended))).await;
-    }
-
-    async fn tell_rotten(&mut self, document: &DocumentId, report: &Report) {
-        let Some(tracked) = self.documents.get_mut(document) else { return };
-        let new = |version| !tracked.told_rotten.contains(version);
-        let rotten: Vec<_> = report.rotten.iter().filter(|(version, _)| new(version)).cloned().collect();
-        tracked.told_rotten.extend(rotten.iter().map(|(version, _)| *version));
-        let subject = tracked.subject.clone();
-        for (version, path) in rotten {
-            self.say(Fact::Rotten { subject: subject.clone(), version, path }).await;
-        }
-    }
-
-    async fn restored(&mut self, document: &DocumentId, restored: Restored) {
-        let Some(tracked) = self.documents.get_mut(document) else { return };
-        let subject = tracked.subject.clone();
-        let damaged = tracked.machine.damage().map(|damage| damage.digest);
-        if let Some(leftover) = &restored.leftover {
-            let beside = Beside { put_aside: damaged, ..Beside::default() };
-            tracked.leftovers.insert(leftover.clone(), beside);
-        }
-        tracked.kind = None;
-        tracked.is_backed_up = true;
-        let incident = tracked.incident.take();
-        let Restored { version, kept, bytes, visible, leftover, in_one_step } = restored;
-        tracked.lacks_exchange |= !in_one_step;
-        let quarantine = match kept {
-            Ok(path) => {
-                self.say(Fact::Quarantined { subject: subject.clone(), path: path.clone(), bytes }).await;
-                Some(path)
-            }
-            Err(error) => {
-                let path = leftover.as_ref().map_or_else(PathBuf::new, |name| document.directory().join(name));
-                if let Some(leftover) = &leftover {
-                    tracked.cannot_keep(leftover);
-                }
-                self.say(Fact::LeftBeside { subject: subject.clone(), path, error: error.to_string() }).await;
-                None
-            }
-        };
-        if let Some(Incident { id: incident, believed, detection }) = incident {
-            let restore = visible.saturating_duration_since(believed);
-            let (mark, taken, version) = (version.mark, version.taken, version.version);
-            let repair = detection + restore;
-            let fact = Fact::Repaired { subject, incident, version, taken, mark, quarantine, bytes, restore, repair };
-            self.say(fact).await;
-        }
+        let is_under_a_writer = tracked.machine.busy_since.is_some();
+        let writer = if is_under_a_writer { tracked.watch.rules.on_open_writer } else { OnOpenWriter::Wait };
+        self.start(document, Work::Repair(judged, writer));
     }
 
     async fn panicked(&mut self, document: &DocumentId, doing: &'static str) {
@@ -266,85 +192,5 @@ impl Recover {
         };
         Box::pin(self.step(document, input)).await;
         self.looked_at(document).await;
-    }
-}
-
-impl Tracked {
-    /// Remembers what a look showed.
-    fn note(&mut self, looked: &Looked, now: Instant) {
-        if looked.signature.is_some() {
-            self.signature = looked.signature;
-        }
-        if looked.known.is_some() {
-            self.known.clone_from(&looked.known);
-        }
-        self.machine.is_proven |= self.known.as_ref().is_some_and(|known| known.last_good.is_some());
-        if looked.stored.is_some() {
-            self.stored_at = Some(now);
-        }
-        if self.prospects.unrepairable.is_some() && looked.prospects.unrepairable.is_none() {
-            self.machine.try_again();
-        }
-        self.prospects.clone_from(&looked.prospects);
-        if let Seen::Valid { certainty, .. } | Seen::Corrupt { certainty, .. } = &looked.seen {
-            self.lacks_leases = *certainty == Certainty::Unleased;
-        }
-        self.is_backed_up = match &looked.seen {
-            Seen::Valid { is_stored, .. } => *is_stored,
-            Seen::Busy => self.is_backed_up,
-            Seen::Odd { digest, .. } => self.newest_digest() == Some(*digest),
-            _ => false,
-        };
-        self.odd = self.odd_now(&looked.seen);
-        self.kind = match &looked.seen {
-            Seen::Corrupt { fault, .. } | Seen::Edited { fault, .. } | Seen::Odd { fault, .. } => Some(fault.kind),
-            Seen::Unreadable(Reason::NotRegular, _) => Some(Kind::NotRegular),
-            Seen::Unreadable(Reason::TooLarge, _) => Some(Kind::TooLarge),
-            Seen::Unreadable(..) => Some(Kind::Unreadable),
-            Seen::Missing => Some(Kind::Missing),
-            Seen::Valid { .. } => None,
-            Seen::Busy => self.kind,
-        };
-    }
-
-    fn odd_now(&self, seen: &Seen) -> Option<Odd> {
-        let Seen::Odd { reason: Reason::Suspicious, digest, fault } = seen else { return None };
-        let last_good = self.known.as_ref()?.last_good_version();
-        Some(Odd { digest: *digest, last_good, fault: fault.clone() })
-    }
-
-    fn newest_digest(&self) -> Option<Digest> {
-        Some(self.known.as_ref()?.newest.as_ref()?.digest)
-    }
-
-    /// The facts of a look that need no decision.
-    fn told_by(&mut self, looked: &Looked, subject: &Subject) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        if let Some((result, took)) = looked.judged {
-            facts.push(Fact::Judged { subject: subject.clone(), result, took });
-        } else if matches!(looked.seen, Seen::Unreadable(..)) {
-            let took = std::time::Duration::ZERO;
-            facts.push(Fact::Judged { subject: subject.clone(), result: "unreadable", took });
-        }
-        if let Some(findings) = &looked.findings {
-            let is_new = |found: &&Found| !self.findings.contains(&found.finding);
-            let new = findings.iter().filter(is_new).cloned();
-            facts.extend(new.map(|found| Fact::Found { subject: subject.clone(), found }));
-            self.findings = findings.iter().map(|found| found.finding).collect();
-        }
-        if let Some(stored) = &looked.stored {
-            facts.push(Fact::BackedUp { subject: subject.clone(), stored: stored.clone() });
-        }
-        let (versions, bytes) = looked.pruned;
-        if versions > 0 {
-            facts.push(Fact::Pruned { subject: subject.clone(), versions, bytes, reason: "keep_last" });
-        }
-        let is_failing = looked.trouble.is_some();
-        if let Some(error) = looked.trouble.as_ref().filter(|_| !self.is_backup_failing) {
-            let (label, error) = (error.label(), error.to_string());
-            facts.push(Fact::BackupFailed { subject: subject.clone(), label, error });
-        }
-        self.is_backup_failing = is_failing;
-        facts
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::beside::Beside;
 use super::job::{Known, Odd, Task, Work};
 use super::orders::guarding;
-use crate::config::Watch;
+use crate::config::{OnOpenWriter, Watch};
 use crate::decide::{Machine, Policy};
 use crate::disk::directory::Directory;
 use crate::disk::prospects::Prospects;
@@ -188,6 +188,9 @@ impl Tracked {
 
     /// What cannot be promised here, in words.
     fn best_effort(&self) -> Option<&'static str> {
+        if self.watch.rules.on_open_writer != OnOpenWriter::Wait {
+            return Some("over open writers, without a lease: digests before and after");
+        }
         match (self.lacks_leases, self.lacks_exchange || self.prospects.lacks_exchange) {
             (false, false) => None,
             (true, false) => Some("no lease: two equal reads stand for a certified one"),

@@ -1,15 +1,15 @@
 //! A version that a person wants back: what it replaces is kept first, a readable version among the versions, anything else
 //! in quarantine.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
+use super::missing::{Anew, place};
 use super::{Ground, Judged, Report, attempt, held};
 use crate::backup::{Folder, New, Taken};
+use crate::config::OnOpenWriter;
 use crate::document::{Dialect, Digest, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::read::{self, Look, OpenWriter, Reading};
-use crate::swap;
 use crate::verdict::{Certainty, Kind, Reason, Verdict};
 
 /// What came of it.
@@ -84,7 +84,8 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
     };
     let mut rotten = Vec::new();
     let judged = Judged { digest: present.digest, kind, is_paired: true };
-    let outcome = attempt(&Ground { quarantine, ..*ground }, &judged, Some(stored.version), &mut rotten)?;
+    let ground = Ground { quarantine, ..*ground };
+    let outcome = attempt(&ground, &judged, Some(stored.version), OnOpenWriter::Wait, &mut rotten)?;
     Ok(Returned::Replacing(Report { outcome, rotten }))
 }
 
@@ -119,25 +120,13 @@ fn renew(folder: &Folder, wanted: Version, bytes: &[u8]) -> Result<Stored> {
 
 /// Puts a version where nothing stands; whatever comes to stand there meanwhile is not replaced.
 fn bring_back(ground: &Ground, wanted: Version) -> Result<Returned> {
-    let &Ground { disk, directory, document, backups, .. } = ground;
-    let folder = backups.make(document)?;
+    let folder = ground.backups.make(ground.document)?;
     folder.lock()?;
     let bytes = folder.bytes(wanted)?;
     let stored = renew(&folder, wanted, &bytes)?;
-    let attributes = folder.attributes(stored.version)?;
-    let Some(attributes) = attributes else {
-        return Ok(refused(Reason::Attributes, "nothing is recorded of its owner and mode"));
-    };
-    let staged = swap::stage(disk, directory, document, stored.version, &bytes, &attributes)?;
-    match disk.rename(directory, &staged.name, document.name()) {
-        Ok(()) => disk.sync_directory(directory).map(|()| Returned::BroughtBack),
-        Err(error) => {
-            // It never stood at the name.
-            let _ = disk.unlink(directory, &staged.name);
-            if error.io_kind() == Some(ErrorKind::AlreadyExists) {
-                return Ok(refused(Reason::Changing, "somebody has just put a file there"));
-            }
-            Err(error)
-        }
-    }
+    Ok(match place(ground, &folder, &stored, &bytes)? {
+        Anew::Placed => Returned::BroughtBack,
+        Anew::Taken => refused(Reason::Changing, "somebody has just put a file there"),
+        Anew::Unlike(why) => refused(Reason::Attributes, &why),
+    })
 }

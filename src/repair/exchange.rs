@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::choice::Choice;
 use super::{Ground, Judged, Outcome, Restored, judged_bytes};
+use crate::config::OnOpenWriter;
 use crate::disk::File;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
@@ -17,11 +18,17 @@ use crate::swap::{self, Staged, Swapped};
 ///
 /// # Errors
 /// A swap is impossible here, or the disk is full or failed.
-pub(super) fn put_back(ground: &Ground, judged: &Judged, file: &File, choice: &Choice) -> Result<Outcome> {
+pub(super) fn put_back(
+    ground: &Ground,
+    judged: &Judged,
+    file: &File,
+    choice: &Choice,
+    writer: OnOpenWriter,
+) -> Result<Outcome> {
     let &Ground { disk, directory, document, .. } = ground;
     let attributes = disk.attributes(file, document.path())?;
     let staged = swap::stage(disk, directory, document, choice.version.version, &choice.bytes, &attributes)?;
-    match last_look_and_swap(ground, judged, file, &staged) {
+    match last_look_and_swap(ground, judged, file, &staged, writer) {
         Ok(Attempt::Swapped(swap)) => finish(ground, judged, file, choice, staged.name, &swap),
         Ok(Attempt::Yielded) => disk.sync_directory(directory).map(|()| Outcome::Yielded),
         Ok(Attempt::CalledOff(outcome)) => {
@@ -53,17 +60,24 @@ struct Swap {
     in_one_step: bool,
 }
 
-fn last_look_and_swap(ground: &Ground, judged: &Judged, file: &File, staged: &Staged) -> Result<Attempt> {
+fn last_look_and_swap(
+    ground: &Ground,
+    judged: &Judged,
+    file: &File,
+    staged: &Staged,
+    writer: OnOpenWriter,
+) -> Result<Attempt> {
+    let is_the_same = || matches!(judged_bytes(ground, judged, file, &|| true), Ok(Some(_)));
     match lease::request(file) {
+        Request::Busy if writer == OnOpenWriter::Rename => {
+            look_and_swap(ground, judged, file, staged, &|| true, &is_the_same)
+        }
         Request::Busy => Ok(Attempt::CalledOff(Outcome::Busy)),
         Request::Granted(lease) => {
             let is_unbroken = || lease.is_unbroken();
             look_and_swap(ground, judged, file, staged, &is_unbroken, &is_unbroken)
         }
-        Request::Unavailable if judged.is_paired => {
-            let is_the_same = || matches!(judged_bytes(ground, judged, file, &|| true), Ok(Some(_)));
-            look_and_swap(ground, judged, file, staged, &|| true, &is_the_same)
-        }
+        Request::Unavailable if judged.is_paired => look_and_swap(ground, judged, file, staged, &|| true, &is_the_same),
         Request::Unavailable => Ok(Attempt::CalledOff(Outcome::Changed)),
     }
 }

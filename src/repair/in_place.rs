@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::choice::Choice;
 use super::{Ground, Judged, Obstacle, Outcome, Restored, judged_bytes};
 use crate::backup::{Folder, Redo};
+use crate::config::OnOpenWriter;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{File, Opened};
@@ -38,19 +39,23 @@ pub(super) fn put_back(
     folder: &Folder,
     choice: &Choice,
     obstacle: &Obstacle,
+    writer: OnOpenWriter,
 ) -> Result<Outcome> {
     let Some(Contents { bytes, signature, .. }) = judged_bytes(ground, judged, &file, &|| true)? else {
         return Ok(Outcome::Changed);
     };
-    if matches!(lease::request(&file), Request::Busy) {
+    let is_busy = matches!(lease::request(&file), Request::Busy);
+    if is_busy && writer != OnOpenWriter::InPlace {
         return Ok(Outcome::Busy);
     }
     let Some(ours) = reopen(ground, &signature)? else { return Ok(Outcome::Changed) };
     // The write lease is granted only when ours is the only handle.
     drop(file);
     let kept = ground.quarantine.keep(ground.document, judged.kind.label(), &bytes)?.path;
-    let lease = match lease::wait_alone(&ours, READER_PATIENCE) {
-        Request::Granted(lease) => lease,
+    let lease = match if is_busy { Request::Busy } else { lease::wait_alone(&ours, READER_PATIENCE) } {
+        Request::Granted(lease) => Some(lease),
+        // Nobody can be kept out: digests before and after must do.
+        Request::Busy if is_busy => None,
         Request::Busy => return Ok(Outcome::BeingRead(format!("{}, and a program has it open", obstacle.why))),
         Request::Unavailable => {
             let why = format!("{}, and without leases nothing keeps a writer from being overwritten", obstacle.why);
@@ -60,21 +65,35 @@ pub(super) fn put_back(
     if judged_bytes(ground, judged, &ours, &|| true)?.is_none() || !is_at_name(ground, &signature)? {
         return Ok(Outcome::Changed);
     }
-    ground.disk.reserve(&ours, ground.document.path(), choice.bytes.len() as u64)?;
-    let (version, digest, damaged) = (choice.version.version, choice.version.digest, judged.digest);
-    folder.write_redo(&Redo { version, digest, damaged, inode: signature.inode })?;
-    if let Err(error) = overwrite(ground, &ours, &choice.bytes) {
-        // Where room cannot be reserved, a full disk shows at the first byte: then there is nothing to be finished.
-        if error.is_for_want_of_room() && judged_bytes(ground, judged, &ours, &|| true)?.is_some() {
-            folder.remove_redo()?;
-        }
-        return Err(error);
-    }
+    rewrite(ground, judged, &ours, folder, choice, signature.inode)?;
     let visible = Instant::now();
+    if lease.is_none() && !holds(ground, &ours, choice)? {
+        // The writer wrote meanwhile: theirs is newer.
+        return folder.remove_redo().map(|()| Outcome::Yielded);
+    }
     drop(lease);
     folder.remove_redo()?;
     let (version, bytes) = (choice.version.clone(), bytes.len() as u64);
     Ok(Outcome::Restored(Restored { version, kept: Ok(kept), bytes, visible, leftover: None, in_one_step: true }))
+}
+
+fn rewrite(ground: &Ground, judged: &Judged, file: &File, folder: &Folder, choice: &Choice, inode: u64) -> Result<()> {
+    ground.disk.reserve(file, ground.document.path(), choice.bytes.len() as u64)?;
+    let (version, digest, damaged) = (choice.version.version, choice.version.digest, judged.digest);
+    folder.write_redo(&Redo { version, digest, damaged, inode })?;
+    overwrite(ground, file, &choice.bytes).or_else(|error| {
+        // Where room cannot be reserved, a full disk shows at the first byte: then there is nothing to be finished.
+        if error.is_for_want_of_room() && judged_bytes(ground, judged, file, &|| true)?.is_some() {
+            folder.remove_redo()?;
+        }
+        Err(error)
+    })
+}
+
+/// Are these the bytes that were put there?
+fn holds(ground: &Ground, file: &File, choice: &Choice) -> Result<bool> {
+    let contents = read::contents(ground.disk, ground.document, file, ground.limit_bytes, || true)?;
+    Ok(contents.is_some_and(|contents| Digest::of(&contents.bytes) == choice.version.digest))
 }
 
 /// The file, opened for writing; `None`: another one stands at the name.

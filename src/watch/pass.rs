@@ -80,7 +80,11 @@ impl Sweeper {
     }
 
     fn forgets(&self, entry: &Entry) -> bool {
-        self.territory.roots()[entry.root as usize].watch.rules.on_missing != Some(OnMissing::Alert)
+        self.territory.roots()[entry.root as usize]
+            .watch
+            .rules
+            .on_missing
+            .is_none_or(|missing| missing == OnMissing::Ignore)
     }
 
     /// Does what a look led to; `steps` in order of their places.

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod absent;
 mod attributes;
 mod bad_input;
 mod by_hand;
@@ -16,6 +17,7 @@ mod full;
 mod garbage;
 mod growing;
 mod house;
+mod kept_open;
 mod links;
 mod living;
 mod matrix;

@@ -20,7 +20,10 @@ impl Stepper<'_> {
         if !self.machine.is_proven {
             return self.unproven(digest, fault);
         }
-        if matches!(self.machine.phase, Phase::Missing | Phase::Unreadable(_) | Phase::Odd(..)) {
+        if matches!(
+            self.machine.phase,
+            Phase::Missing(_) | Phase::DirectoryMissing | Phase::Unreadable(_) | Phase::Odd(..)
+        ) {
             self.arrived();
         }
         let damage = self.damage(digest, fault, certainty);
@@ -73,7 +76,7 @@ impl Stepper<'_> {
     }
 
     /// The same bytes as are held already, and neither has the time to try again come nor the reason gone.
-    fn is_to_rest(&self, damage: &Damage) -> bool {
+    pub(super) fn is_to_rest(&self, damage: &Damage) -> bool {
         let Phase::Held(reason, held) = &self.machine.phase else { return false };
         let lasts = match reason {
             Reason::OpenWriter | Reason::Changing | Reason::Breaker => false,
@@ -84,7 +87,7 @@ impl Stepper<'_> {
         lasts && held.digest == damage.digest
     }
 
-    fn rest(&mut self, damage: Damage) -> Next {
+    pub(super) fn rest(&mut self, damage: Damage) -> Next {
         if let Phase::Held(_, held) = &mut self.machine.phase {
             *held = damage;
         }
@@ -100,9 +103,16 @@ impl Stepper<'_> {
         let is_there = |since| self.now.saturating_duration_since(since) >= CHANGING_LIMIT;
         let is_same = self.left(damage.since, OPEN_WRITER_PATIENCE).is_zero();
         if is_same && self.machine.busy_since.is_some_and(is_there) {
+            if self.policy.repairs_over_writers {
+                return if self.is_to_rest(&damage) { self.rest(damage) } else { self.believe(damage) };
+            }
             self.open_incident(&damage);
         }
-        let why = "a program keeps it open for writing; it is repaired once that closes it";
+        let why = if self.policy.repairs_over_writers {
+            "a program keeps it open for writing; as its rules allow, it is repaired all the same in a while (best effort)"
+        } else {
+            "a program keeps it open for writing; it is repaired once that closes it"
+        };
         self.hold(Reason::OpenWriter, why, damage, Some(Duration::from_secs(1)))
     }
 
@@ -128,7 +138,7 @@ impl Stepper<'_> {
         }
     }
 
-    fn believe(&mut self, mut damage: Damage) -> Next {
+    pub(super) fn believe(&mut self, mut damage: Damage) -> Next {
         damage.changing = self.now;
         self.open_incident(&damage);
         if self.policy.is_paused {

@@ -9,12 +9,15 @@ use super::*;
 struct Observer {
     /// The certified or paired look at damage that began the present undisturbed run of equal ones.
     run: Option<(Digest, Instant)>,
+    missing_since: Option<Instant>,
     repairs: Vec<Instant>,
     restored: Option<Digest>,
     has_incident: bool,
     told: Vec<Reason>,
     is_repairing: bool,
 }
+
+const MISSING_FOR: Duration = Duration::from_secs(10);
 
 fn certainty() -> impl Strategy<Value = Certainty> {
     prop_oneof![3 => Just(Certainty::Certified), 1 => Just(Certainty::Unleased), 1 => Just(Certainty::OpenWriter)]
@@ -29,7 +32,8 @@ fn input() -> impl Strategy<Value = Input> {
         8 => (name(), certainty()).prop_map(|(name, certainty)| corrupt(name, certainty)),
         2 => (name(), certainty(), any::<bool>()).prop_map(|(name, certainty, stored)| valid(name, certainty, stored)),
         2 => Just(Input::Looked(Seen::Busy)),
-        1 => Just(Input::Looked(Seen::Missing)),
+        1 => any::<bool>().prop_map(|may_return| Input::Looked(Seen::Missing { may_return })),
+        1 => Just(Input::Looked(Seen::DirectoryMissing)),
         1 => Just(odd()),
         1 => Just(unreadable()),
         3 => Just(Input::Ended(Ended::Restored(digest("good")))),
@@ -52,14 +56,17 @@ fn rules() -> impl Strategy<Value = Policy> {
     let settle = prop_oneof![Just(0), Just(1000), 0..30_000u64, Just(u64::MAX)];
     let within = prop_oneof![Just(0), Just(600), 0..100_000u64, Just(u64::MAX)];
     let is_paused = prop::bool::weighted(0.1);
-    (any::<bool>(), settle, 0..4u32, within, any::<bool>(), is_paused).prop_map(
-        |(observes, settle, max, within, tells_missing, is_paused)| Policy {
+    let on_missing = prop_oneof![Just(OnMissing::Alert), Just(OnMissing::Restore), Just(OnMissing::Ignore)];
+    (any::<bool>(), settle, 0..4u32, within, on_missing, is_paused, prop::bool::weighted(0.3)).prop_map(
+        |(observes, settle, max, within, on_missing, is_paused, repairs_over_writers)| Policy {
             is_paused,
             observes: observes && settle % 2 == 1,
             settle: Duration::from_millis(settle),
             max_repairs: max,
             max_repairs_within: Duration::from_secs(within),
-            tells_missing,
+            on_missing,
+            missing_for: MISSING_FOR,
+            repairs_over_writers,
         },
     )
 }
@@ -71,14 +78,7 @@ impl Observer {
         let before = self.run;
         self.follow(input, now);
         if next == Next::Repair {
-            let Input::Looked(Seen::Corrupt { digest, certainty, .. }) = input else {
-                panic!("a repair follows a look at damage, not {input:?}")
-            };
-            assert_ne!(*certainty, Certainty::OpenWriter);
-            let (same, since) = self.run.expect("damage was seen");
-            assert_eq!(same, *digest);
-            assert!(now - since >= policy.settle, "{:?} is no settling", now - since);
-            assert!(*certainty == Certainty::Certified || before.is_some_and(|_| now - since >= PAIR_GAP));
+            self.may_repair(input, before, now, policy);
             assert!(machine.is_proven && !policy.observes && !policy.is_paused);
         }
         self.is_repairing = next == Next::Repair || (self.is_repairing && machine.state().0 == State::Repairing);
@@ -90,7 +90,33 @@ impl Observer {
         waits_for_something(machine, next, input, now, policy);
     }
 
+    fn may_repair(&self, input: &Input, before: Option<(Digest, Instant)>, now: Instant, policy: &Policy) {
+        match input {
+            Input::Looked(Seen::Corrupt { certainty: Certainty::OpenWriter, .. }) => {
+                assert!(policy.repairs_over_writers, "nobody allowed that");
+            }
+            Input::Looked(Seen::Corrupt { digest, certainty, .. }) => {
+                let (same, since) = self.run.expect("damage was seen");
+                assert_eq!(same, *digest);
+                assert!(now - since >= policy.settle, "{:?} is no settling", now - since);
+                assert!(*certainty == Certainty::Certified || before.is_some_and(|_| now - since >= PAIR_GAP));
+            }
+            Input::Looked(Seen::Missing { may_return: true }) => {
+                assert_eq!(policy.on_missing, OnMissing::Restore);
+                assert!(self.missing_since.is_some_and(|since| now - since >= MISSING_FOR));
+            }
+            _ => panic!("a repair follows a look at damage, or at nothing, not {input:?}"),
+        }
+    }
+
     fn follow(&mut self, input: &Input, now: Instant) {
+        self.missing_since = match input {
+            Input::Looked(Seen::Missing { .. } | Seen::Busy) | Input::Ended(_) => {
+                let is_missing = matches!(input, Input::Looked(Seen::Missing { .. }));
+                self.missing_since.or(is_missing.then_some(now))
+            }
+            Input::Looked(_) => None,
+        };
         self.run = match input {
             Input::Looked(Seen::Corrupt { certainty: Certainty::OpenWriter, .. }) => None,
             Input::Looked(Seen::Corrupt { digest, .. }) => match self.run {
@@ -125,7 +151,7 @@ impl Observer {
                     assert!(!self.has_incident, "an incident begins once");
                     self.has_incident = true;
                 }
-                Note::Recovered => {
+                Note::Recovered | Note::Gone => {
                     assert!(self.has_incident, "what ends has begun");
                     self.has_incident = false;
                 }
@@ -205,7 +231,7 @@ proptest! {
         let mut machine = Machine::new(true);
         for (wait, input) in inputs {
             now += wait.unwrap_or_default();
-            let is_damage = matches!(input, Input::Looked(Seen::Corrupt { .. }));
+            let is_damage = matches!(input, Input::Looked(Seen::Corrupt { .. } | Seen::Missing { may_return: true }));
             let (stepped, next, _) = step(machine, input, now, &policy);
             prop_assert!(next != Next::Repair || is_damage);
             machine = stepped;

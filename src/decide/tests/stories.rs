@@ -36,6 +36,8 @@ impl Life {
 
 const REST: Next = Next::Rest;
 
+const MISSING: Input = Input::Looked(Seen::Missing { may_return: true });
+
 fn notes(expected: &[&str]) -> Vec<String> {
     expected.iter().map(|&note| note.to_owned()).collect()
 }
@@ -191,7 +193,8 @@ fn uncertain_bytes_are_confirmed_by_a_second_read_and_never_read_in_a_busy_loop(
 fn a_hold_that_ends_is_told_however_it_ends() {
     for (input, expected) in [
         (valid("good", Certainty::Certified, true), notes(&["released failed", "recovered"])),
-        (Input::Looked(Seen::Missing), notes(&["released failed", "recovered", "told missing"])),
+        (MISSING, notes(&["released failed", "gone", "told missing"])),
+        (Input::Looked(Seen::DirectoryMissing), notes(&["released failed", "told missing"])),
         (odd(), notes(&["released failed", "held conflict_markers"])),
         (unreadable(), notes(&["released failed", "told unreadable"])),
     ] {
@@ -224,4 +227,47 @@ fn what_is_suspicious_is_told_once_however_it_goes_on_and_looked_at_again_for_it
     assert_eq!(life.then(5000, suspicious("grown")), (REST, notes(&[])));
     assert_eq!(life.machine.confirmed(life.now, &life.policy), Some(digest("grown")), "read twice, it may be stored");
     assert_eq!(life.then(5000, valid("grown", Certainty::Certified, true)), (REST, notes(&["released suspicious"])));
+}
+
+#[test]
+fn a_missing_file_is_put_back_after_its_time_where_the_rules_say_so() {
+    let mut life = Life::new(Policy { on_missing: OnMissing::Restore, ..policy() });
+    assert_eq!(life.then(0, MISSING), (REST, notes(&["told missing"])));
+    assert_eq!(life.machine.due, Some(life.now + SETTLE * 10));
+    assert_eq!(life.then(9_999, MISSING), (REST, notes(&[])));
+    assert_eq!(life.then(1, MISSING), (Next::Repair, notes(&["corrupted"])));
+    assert_eq!(life.then(1, held(Reason::NoRoom)), (REST, notes(&["held no_room"])));
+    assert_eq!(life.then(1, MISSING), (REST, notes(&[])));
+    assert_eq!(life.then(5_000, MISSING), (Next::Repair, notes(&[])));
+    let restored = Input::Ended(Ended::Restored(digest("good")));
+    assert_eq!(life.then(1, restored), (Next::Look, notes(&["released no_room"])));
+}
+
+#[test]
+fn an_unmount_is_no_deletion_and_its_time_does_not_count() {
+    let away = || Input::Looked(Seen::DirectoryMissing);
+    let mut life = Life::new(Policy { on_missing: OnMissing::Restore, ..policy() });
+    life.then(0, corrupt("bad", Certainty::Certified));
+    life.then(1000, corrupt("bad", Certainty::Certified));
+    life.then(1, held(Reason::Failed));
+    assert_eq!(life.then(1, away()), (REST, notes(&["released failed", "told missing"])), "the incident goes on");
+    assert_eq!(life.machine.due, None);
+    assert_eq!(life.then(60_000, away()), (REST, notes(&[])));
+    assert_eq!(life.then(0, MISSING), (REST, notes(&["gone", "told missing"])));
+    assert_eq!(life.then(9_999, MISSING).0, REST);
+}
+
+#[test]
+fn where_the_rules_allow_it_damage_is_repaired_under_a_writer_but_never_before_20_s() {
+    let mut life = Life::new(Policy { repairs_over_writers: true, ..policy() });
+    life.then(0, Input::Looked(Seen::Busy));
+    for _ in 0..5 {
+        life.then(1000, Input::Looked(Seen::Busy));
+    }
+    for _ in 5..20 {
+        assert_eq!(life.then(950, corrupt("bad", Certainty::OpenWriter)).0, REST);
+    }
+    assert_eq!(life.then(1000, corrupt("bad", Certainty::OpenWriter)), (Next::Repair, notes(&["corrupted"])));
+    assert_eq!(life.then(1, held(Reason::Failed)), (REST, notes(&["held failed"])));
+    assert_eq!(life.then(1, corrupt("bad", Certainty::OpenWriter)), (REST, notes(&[])), "in a while");
 }

@@ -161,6 +161,7 @@ impl Recall {
                 repairs.push(at);
             }
             ("recovered", Some(id)) => self.end(at, &document, id, "recovered"),
+            ("gone", Some(id)) => self.end(at, &document, id, "gone"),
             ("held", incident) if self.held.len() < REMEMBERED_MAX => {
                 if let Some(reason) = members.get("reason").and_then(Value::as_str).and_then(Reason::from_label) {
                     self.held.insert(document, Hold { reason, since: at, incident });

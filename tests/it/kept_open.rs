@@ -1,0 +1,96 @@
+//! Writers that keep their file open: what they wrote is kept all the same, marked; damage under them waits, or is repaired as
+//! well as can be where the rules say so.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Daemon, LIMIT, Launch, World, document, wait_until};
+
+/// Opens a file as a program does that keeps it open.
+fn keep_open(file: &Path) -> File {
+    OpenOptions::new().read(true).write(true).open(file).unwrap()
+}
+
+fn overwrite(mut writer: &File, bytes: &[u8]) {
+    writer.rewind().unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.set_len(bytes.len() as u64).unwrap();
+}
+
+fn is_held(daemon: &Daemon, file: &Path) -> bool {
+    daemon.state.incidents_of(file, "held").iter().any(|line| line["reason"] == "open_writer")
+}
+
+#[test]
+fn a_version_under_an_open_writer_is_stored_uncertified_and_that_is_told_when_it_is_used() {
+    let world = World::new();
+    let file = world.write("a.json", document(1, 6_000));
+    let daemon = Launch::new(&world).arg(&world.files).start();
+    daemon.wait_stored(&file, &document(1, 6_000));
+    let writer = keep_open(&file);
+    overwrite(&writer, &document(2, 6_000));
+    daemon.wait_stored(&file, &document(2, 6_000));
+    let listed = daemon.get("/api/v1/files").body;
+    assert!(listed.contains("\"mark\":\"uncertified\""), "{listed}");
+    drop(writer);
+    fs::write(&file, b"{\"torn").unwrap();
+    wait_until(LIMIT, "it is repaired", || fs::read(&file).unwrap() == document(2, 6_000));
+    wait_until(LIMIT, "that is told", || !daemon.state.incidents_of(&file, "repaired").is_empty());
+    assert_eq!(daemon.state.incidents_of(&file, "repaired")[0]["mark"], "uncertified");
+    assert!(daemon.log_text().contains("read while a writer may have been at it"));
+}
+
+#[test]
+fn damage_under_an_open_writer_waits_or_is_repaired_after_20_s_as_the_rules_say() {
+    let world = World::new();
+    let good = document(1, 6_000);
+    let words = ["wait", "in_place", "rename"];
+    let watch = |word: &str| {
+        let file = world.write(format!("{word}.json"), &good);
+        format!("[[watch]]\nname = \"{word}\"\npaths = [\"{}\"]\non_open_writer = \"{word}\"\n", file.display())
+    };
+    let watches = words.map(watch).concat();
+    let files = words.map(|word| world.file(format!("{word}.json")));
+    let daemon = Launch::new(&world).config(&world, &watches).start();
+    for file in &files {
+        daemon.wait_stored(file, &good);
+    }
+    let writers = files.each_ref().map(|file| keep_open(file));
+    let inodes = files.each_ref().map(|file| fs::metadata(file).unwrap().ino());
+    for writer in &writers {
+        overwrite(writer, b"{\"torn");
+    }
+    let damaged = Instant::now();
+    for file in &files {
+        wait_until(LIMIT, "it is told", || is_held(&daemon, file));
+    }
+    println!("told {:.1?} after the damage", damaged.elapsed());
+    for file in &files[1..] {
+        wait_until(LIMIT * 2, "it is repaired", || fs::read(file).unwrap() == good);
+        assert!(damaged.elapsed() >= Duration::from_secs(19), "after {:?}", damaged.elapsed());
+        wait_until(LIMIT, "that is told", || daemon.state.incidents_of(file, "repaired").len() == 1);
+        assert_eq!(daemon.state.quarantine(file)[0].1, b"{\"torn");
+    }
+    println!("repaired {:.1?} after the damage", damaged.elapsed());
+    assert_eq!(fs::read(&files[0]).unwrap(), b"{\"torn", "it is waited for");
+    let ino = |file: &Path| fs::metadata(file).unwrap().ino();
+    assert_eq!(ino(&files[1]), inodes[1], "the writer has the same file");
+    assert_ne!(ino(&files[2]), inodes[2], "the writer has the old one");
+    let mut seen = Vec::new();
+    (&writers[1]).rewind().unwrap();
+    (&writers[1]).read_to_end(&mut seen).unwrap();
+    assert_eq!(seen, good);
+    assert!(daemon.get("/api/v1/files").body.contains("over open writers"), "it is labelled");
+
+    // The one that was renamed finishes after all: what it wrote is the newest version.
+    overwrite(&writers[2], &document(2, 6_000));
+    drop(writers);
+    wait_until(LIMIT, "it is repaired once its writer is gone", || fs::read(&files[0]).unwrap() == good);
+    wait_until(LIMIT, "what its writer finished stands", || fs::read(&files[2]).unwrap() == document(2, 6_000));
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(fs::read(&files[1]).unwrap(), good);
+}

@@ -7,7 +7,7 @@ use super::daemon::tell_changed;
 use super::store::{document, state_directory};
 use super::{Failure, Session};
 use crate::backup::{Backups, Folder};
-use crate::config::{OnSuspicious, Rules};
+use crate::config::{OnSuspicious, Rules, resolved_by_name};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::{DocumentId, Stored};
@@ -38,7 +38,9 @@ impl Hand {
         let quarantine =
             Quarantine::new(disk.clone(), state.duplicate()?).limited_to(loaded.settings.storage.quarantine_max_bytes);
         let backups = Backups::new(disk.clone(), state);
-        let watched = loaded.settings.watch_of(document.path());
+        // A watch that names a link takes what that leads to.
+        let given = resolved_by_name(&session.surroundings.current_dir.join(path));
+        let watched = loaded.settings.watch_of(document.path()).or_else(|| loaded.settings.watch_of(&given));
         let rules = watched.map_or(&loaded.defaults, |(watch, _)| &watch.rules).clone();
         let versions = match backups.find(&document)? {
             Some(folder) => folder.versions()?,

@@ -9,6 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::hand::Hand;
 use super::restore::kept;
+use super::store::resolved;
 use super::walk::walk_watch;
 use super::{Ended, Failure, Session, say};
 use crate::config::{Loaded, Target};
@@ -60,10 +61,11 @@ fn configured(loaded: &Loaded, session: &Session<'_>) -> (Vec<PathBuf>, Vec<Erro
     for watch in &loaded.settings.watches {
         for target in &watch.paths {
             let (Target::Path(root) | Target::Glob { base: root, .. }) = target;
+            let real = resolved(&session.disk, root).unwrap_or_else(|_| root.clone());
             let Ok(()) = walk_watch(&session.disk, root, watch, &mut |file: Result<&Path, Error>| {
                 match file {
                     Ok(file) => _ = found.insert(file.to_owned()),
-                    Err(error) if error.path() == root && is_no_folder(&error) => _ = found.insert(root.clone()),
+                    Err(error) if error.path() == real && is_no_folder(&error) => _ = found.insert(root.clone()),
                     Err(error) => unread.push(error),
                 }
                 Ok::<(), Infallible>(())

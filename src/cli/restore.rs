@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::hand::Hand;
 use super::moment::{VersionWanted, newest_at, parse_moment};
+use super::store::resolved;
 use super::{Ended, Failure, Session, shown};
 use crate::backup::Folder;
 use crate::clock::Timestamp;
@@ -122,7 +123,7 @@ fn write_out(
     }
     let no_file = || Error::new("writing", &output, Cause::Usage("this names no file; name one".to_owned()));
     let (parent, name) = (output.parent().ok_or_else(no_file)?, output.file_name().ok_or_else(no_file)?);
-    let directory = session.disk.open_directory(&session.disk.canonical(parent)?)?.as_ours();
+    let directory = session.disk.open_directory(&resolved(&session.disk, parent)?)?.as_ours();
     let file = session.disk.create(&directory, name, 0o600).map_err(|error| match error.io_kind() {
         Some(ErrorKind::AlreadyExists) => {
             Error::new("writing", &output, Cause::Refused("it is there already; name a new file".to_owned()))

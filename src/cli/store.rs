@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Failure, Session, say, shown};
 use crate::backup::{Backups, Folder};
-use crate::config::resolved_by_name;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::follow::Resolved;
@@ -51,23 +50,14 @@ pub(super) fn state_directory(disk: &Disk, state_dir: &Path) -> Result<Directory
 pub(super) fn document(path: &Path, session: &Session<'_>) -> Result<DocumentId> {
     let path = session.surroundings.current_dir.join(path);
     let no_file = || Error::new("looking for", &path, Cause::Usage("this names no file; name one".into()));
-    if let Some(real) = resolved(&session.disk, &path)? {
-        return Ok(DocumentId::new(real.parent().ok_or_else(no_file)?, real.file_name().ok_or_else(no_file)?));
-    }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(no_file()) };
-    let folder = match resolved(&session.disk, folder)? {
-        Some(real) => real,
-        // Nothing is left on disk to ask.
-        None => resolved_by_name(folder),
-    };
-    Ok(DocumentId::new(&folder, name))
+    let real = resolved(&session.disk, &path)?;
+    Ok(DocumentId::new(real.parent().ok_or_else(no_file)?, real.file_name().ok_or_else(no_file)?))
 }
 
-/// The real path; `None`: nothing is there.
-fn resolved(disk: &Disk, path: &Path) -> Result<Option<PathBuf>> {
+/// Where a path leads, whether or not anything is there.
+pub(super) fn resolved(disk: &Disk, path: &Path) -> Result<PathBuf> {
     match disk.follow(path, |_| true) {
-        Resolved::There(real, _) => Ok(Some(real)),
-        Resolved::NotThere { .. } | Resolved::Elsewhere(_) => Ok(None),
+        Resolved::There(real, _) | Resolved::NotThere { path: real, .. } | Resolved::Elsewhere(real) => Ok(real),
         Resolved::Unknown(_, error) => Err(error),
         Resolved::Circular(link) => {
             Err(Error::new("following", link, Cause::Refused("its links lead in a circle".to_owned())))

@@ -17,13 +17,17 @@ use crate::error::{Error, Result};
 const PERMISSIONS: u32 = 0o666;
 
 impl Disk {
-    /// Opens a lock file that is there, for writing too if that is allowed; `None`: it is not there, or no file.
+    /// Opens a lock file that is there, for writing too if that is allowed; `None`: it is not there, or no file, or (as root)
+    /// a second name of somebody's that a stranger may have made: to lock it would be to lock another program out of its own.
     ///
     /// # Errors
     /// Permission was denied, or the disk failed.
     pub fn open_lock_file(&self, directory: &Directory, name: &OsStr) -> Result<Option<File>> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        if !self.look(directory, name)?.is_some_and(|found| found.is_regular()) {
+        let path = directory.path().join(name);
+        let is_linked_in =
+            |found: &Signature| found.links > 1 && self.refuse_strangers(directory, found, &path).is_err();
+        if !self.look(directory, name)?.is_some_and(|found| found.is_regular() && !is_linked_in(&found)) {
             return Ok(None);
         }
         let opened = match rustix::fs::openat(directory, name, flags | OFlags::RDWR, Mode::empty()) {
@@ -33,9 +37,13 @@ impl Disk {
             opened => opened,
         };
         match opened {
-            Ok(handle) => Ok(Some(File::from(handle))),
+            Ok(handle) => {
+                let file = File::from(handle);
+                let found = self.signature(&file, &path)?;
+                Ok((!is_linked_in(&found)).then_some(file))
+            }
             Err(Errno::NOENT | Errno::LOOP) => Ok(None),
-            Err(errno) => Err(Error::new("opening the lock file", directory.path().join(name), errno)),
+            Err(errno) => Err(Error::new("opening the lock file", path, errno)),
         }
     }
 

@@ -98,6 +98,20 @@ fn a_link_to_somebody_else_s_file_is_neither_read_nor_written() {
 }
 
 #[test]
+fn a_lock_of_somebody_else_s_that_is_linked_in_is_not_locked() {
+    let Some(bench) = strange() else { return };
+    let outside = bench.state.join("lock of root's");
+    fs::write(&outside, "").unwrap();
+    let name = bench.hands().document.lock_name();
+    fs::hard_link(&outside, bench.folder.join(&name)).unwrap();
+    let opened = bench.hands().disk.open_lock_file(&bench.hands().directory, &name).unwrap();
+    assert!(opened.is_none());
+    fs::remove_file(&outside).unwrap();
+    let opened = bench.hands().disk.open_lock_file(&bench.hands().directory, &name).unwrap();
+    assert!(opened.is_some(), "one that has no other name is a lock like any other");
+}
+
+#[test]
 fn a_leftover_that_is_not_the_owner_s_is_neither_read_nor_removed() {
     let Some(bench) = strange() else { return };
     let name = format!("{}0123-1", bench.hands().document.staged_prefix());

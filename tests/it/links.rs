@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Daemon, LIMIT, Launch, World, document, wait_until};
+use crate::support::{Daemon, LIMIT, Launch, World, command, document, wait_until};
 
 fn launch(world: &World, path: &Path) -> Daemon {
     let path = path.to_str().unwrap();
@@ -125,4 +125,33 @@ fn a_file_that_becomes_a_link_is_the_file_that_it_leads_to() {
     assert_repaired(&path, 2);
     assert_eq!(fs::read_link(&path).unwrap(), target);
     assert!(daemon.state.newest_is(&path, &document(1, 1_000)), "its versions stay");
+}
+
+#[test]
+fn by_hand_a_linked_folder_and_a_link_to_what_is_gone_are_what_they_lead_to() {
+    let world = World::new();
+    let file = outside(&world, "real/a.json", 1);
+    let (folder, link) = (world.file("folder"), world.file("link.json"));
+    symlink(file.parent().unwrap(), &folder).unwrap();
+    symlink(&file, &link).unwrap();
+    let daemon = launch(&world, &folder);
+    daemon.wait_stored(&file, &document(1, 1_000));
+    daemon.terminate();
+    let by_hand = |arguments: &[&str]| {
+        let ended = command()
+            .args(arguments)
+            .arg("--state-dir")
+            .arg(&world.state)
+            .arg("--config")
+            .arg(world.root.join("jsonwarden.toml"))
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    };
+    fs::write(&file, "{\"torn").unwrap();
+    by_hand(&["repair"]);
+    assert!(holds(&file, 1), "repair finds what the configuration names through a link");
+    fs::remove_file(&file).unwrap();
+    by_hand(&["restore", link.to_str().unwrap()]);
+    assert!(holds(&file, 1) && fs::symlink_metadata(&link).unwrap().is_symlink());
 }

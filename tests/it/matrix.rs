@@ -24,7 +24,7 @@ struct Place {
     world: World,
     /// Leases are to be had there: writers are seen, and a file can be rewritten in place.
     has_leases: bool,
-    /// What is mounted there; the last one first to go.
+    /// What is mounted there, the one below the others last: so they go.
     mounts: Vec<Mount>,
 }
 
@@ -42,7 +42,7 @@ impl Place {
             fs::create_dir(&path).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        mounts.push(match kind {
+        let own = match kind {
             "tmpfs" => Mount::tmpfs(files, "size=64m,mode=755")?,
             "overlay" => {
                 let [lower, upper, work] = ["lower", "upper", "work"].map(folder);
@@ -51,7 +51,8 @@ impl Place {
             }
             "fuse" => Mount::fuse(Path::new(&folder("passed")), files)?,
             image => Mount::image(files, IMAGES.iter().find(|found| found.kind == image)?)?,
-        });
+        };
+        mounts.insert(0, own);
         Some(Self { kind, world, has_leases, mounts })
     }
 }
@@ -176,7 +177,7 @@ fn rows(mut place: Place) -> Vec<Row> {
     cases.push(Case::new("symbolic link", &link, End::Swapped));
     let (mounted, at) = (world.write("mounted", good()), world.write("mounted.json", good()));
     if let Some(mount) = Mount::bind(&mounted, &at) {
-        place.mounts.push(mount);
+        place.mounts.insert(0, mount);
         cases.push(Case::new("bind mount of a file", &at, rewritten));
     }
     let frozen = world.file("frozen");
@@ -211,8 +212,8 @@ fn rows(mut place: Place) -> Vec<Row> {
     }
     drop(writer);
     rows.push(kept_open.finish(kind, &daemon));
-    if place.has_leases {
-        rows.push(on_a_full_disk(kind, &place.mounts[0], world, &daemon));
+    if let Some(own) = place.mounts.last().filter(|_| place.has_leases) {
+        rows.push(on_a_full_disk(kind, own, world, &daemon));
     }
     freeze(&frozen, "-i");
     rows

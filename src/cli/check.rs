@@ -71,6 +71,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     }
     bar.finish_and_clear();
     if io::stderr().is_terminal() {
+        session.out.flush()?;
         say(format_args!("{} judged, {bad} bad", jobs.len()));
     }
     // What could not be read was not judged: that comes before a no.

@@ -207,3 +207,38 @@ fn json_test_suite_is_read_as_it_demands() {
     }
     assert_eq!(seen, BTreeMap::from([('i', 35), ('n', 188), ('y', 95)]));
 }
+
+/// Every document of the corpus, whatever is wrong with it.
+fn all_documents() -> impl Iterator<Item = Vec<u8>> {
+    let damaged = kinds().flat_map(examples);
+    damaged.chain(folder("valid")).chain(folder("JSONTestSuite")).map(|path| fs::read(path).unwrap())
+}
+
+#[test]
+fn serde_json_agrees_on_every_mutation_of_the_corpus() {
+    const PLACES: usize = 24;
+    let strict = Reader { dialect: Some(Dialect::Json), ..Reader::default() };
+    let mut tried = 0;
+    // The longest documents would cost the most and say the least.
+    for document in all_documents().filter(|document| (1..=8192).contains(&document.len())) {
+        for at in (0..PLACES).map(|place| place * document.len() / PLACES) {
+            let (before, after) = document.split_at(at);
+            let flipped = after[0] ^ (1 << (at % 8));
+            for mutant in [
+                before.to_vec(),
+                [before, &after[1..]].concat(),
+                [before, &[flipped], &after[1..]].concat(),
+                [before, b"\"", after].concat(),
+                [before, b"}", after].concat(),
+                [before, before].concat(),
+            ] {
+                let text = std::str::from_utf8(&mutant).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+                let theirs = text.is_ok_and(|text| serde_json::from_str::<&RawValue>(text).is_ok());
+                let ours = matches!(judge(&mutant, &strict), Verdict::Valid { .. });
+                assert_eq!(ours, theirs, "{:?}", String::from_utf8_lossy(&mutant));
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 10_000, "only {tried}");
+}

@@ -68,7 +68,7 @@ impl Author {
             entries: Vec::new(),
             indent: Some(2),
             is_reversed: false,
-            is_lax: file.name.ends_with("5") || file.name.ends_with("jsonc"),
+            is_lax: file.name.ends_with('5') || file.name.ends_with("jsonc"),
         };
         (0..40).for_each(|_| author.grow());
         author
@@ -135,7 +135,7 @@ impl Author {
             25..40 => Edit::Reformat,
             40..50 => Edit::Reorder,
             50..65 if self.entries.len() < 60 => Edit::Grow,
-            80..98 if self.file.dialect.is_some() || self.file.name.ends_with("5") => Edit::SwitchDialect,
+            80..98 if self.file.dialect.is_some() || self.file.name.ends_with('5') => Edit::SwitchDialect,
             98 if self.file.halves => Edit::DropHalf,
             99 => Edit::Migrate,
             _ => Edit::DropOne,
@@ -155,7 +155,8 @@ impl Author {
     fn migrate(&mut self) {
         self.version += 1;
         for entry in &mut self.entries {
-            let keep: &[&str] = if self.version % 2 == 0 { &["id", "value"] } else { &["id", "value", "since"] };
+            let keep: &[&str] =
+                if self.version.is_multiple_of(2) { &["id", "value"] } else { &["id", "value", "since"] };
             let fields = entry.as_object().unwrap().iter().filter(|(key, _)| keep.contains(&key.as_str()));
             let mut fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
             fields.insert("since".to_owned(), self.version.into());
@@ -166,7 +167,8 @@ impl Author {
     /// The file as it stands now.
     pub(super) fn text(&self) -> Vec<u8> {
         if self.is_lines() {
-            return self.entries.iter().map(|entry| format!("{entry}\n")).collect::<String>().into_bytes();
+            let lines: Vec<String> = self.entries.iter().map(Value::to_string).collect();
+            return (lines.join("\n") + "\n").into_bytes();
         }
         let mut top = vec![("version", json!(self.version)), ("entries", Value::Array(self.entries.clone()))];
         top.push(("name", json!(self.file.name)));
@@ -186,7 +188,7 @@ impl Author {
             _ if !self.is_lax => text,
             Some(Dialect::Jsonc) => format!("// by hand\n{}", text.replacen("\"name\":", "/* who */ \"name\":", 1)),
             Some(Dialect::Python) => text.replacen("\"version\":", "\"best\": NaN, \"version\":", 1),
-            None if self.file.name.ends_with("5") => text.replace("\"id\":", "id:").replace("\"a\"", "'a'"),
+            None if self.file.name.ends_with('5') => text.replace("\"id\":", "id:").replace("\"a\"", "'a'"),
             _ => text,
         }
     }

@@ -1,87 +1,4 @@
-//! How fast documents are judged, beside the kept counterpart: `cargo bench --bench validate`.
-//!
-//! CPU time of one thread; the candidates take turns round by round, so that a noisy machine is noisy to all of them. A
-//! figure is the median of the rounds; a ratio is the median of the rounds' ratios.
-
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a bench prints figures")]
-
-use std::hint::black_box;
-
-use jsonwarden::validate::{Reader, judge};
-use jsonwarden::verdict::Verdict;
-use rustix::time::{ClockId, clock_gettime};
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-
-const ROUNDS: usize = 15;
-
-/// A way to decide whether bytes are JSON.
-type Validator = (&'static str, fn(&[u8]) -> bool);
-
-const VALIDATORS: [Validator; 3] = [
-    ("jsonwarden", |bytes| matches!(judge(bytes, &Reader::default()), Verdict::Valid { .. })),
-    ("std utf8 + RawValue", |bytes| {
-        std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<&RawValue>(text).is_ok())
-    }),
-    ("simdutf8 + IgnoredAny", |bytes| {
-        simdutf8::basic::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-    }),
-];
-
-fn main() {
-    println!("{:<16} {:>9}  {}", "GB/s", "", VALIDATORS.map(|(name, _)| format!("{name:>22}")).concat());
-    for (name, documents) in [
-        ("state 2-20 KB", state_files()),
-        ("big 90 MB", vec![registry(92 << 20)]),
-        ("twitter-like", vec![tweets(1_500)]),
-        ("citm-like", vec![catalogue(6_000)]),
-        ("canada-like", vec![coordinates(55_000)]),
-    ] {
-        compare(name, &documents);
-    }
-    println!("\nseconds, hostile 64 MiB");
-    for (name, document) in hostile() {
-        let verdict = judge(&document, &Reader::default());
-        let seconds = cpu_seconds(|| drop(black_box(judge(&document, &Reader::default()))));
-        println!("{name:<24} {seconds:>7.3}  {}", verdict.label());
-    }
-}
-
-fn compare(name: &str, documents: &[Vec<u8>]) {
-    let bytes: usize = documents.iter().map(Vec::len).sum();
-    let passes = (64 << 20) / bytes + 1;
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        rounds.push(VALIDATORS.map(|(_, accepts)| {
-            cpu_seconds(|| {
-                for document in (0..passes).flat_map(|_| documents) {
-                    assert!(accepts(black_box(document)));
-                }
-            })
-        }));
-    }
-    let gigabytes = (bytes * passes) as f64 / 1e9;
-    let columns = (0..VALIDATORS.len()).map(|index| {
-        let speed = gigabytes / median(rounds.iter().map(|round| round[index]));
-        let ratio = median(rounds.iter().map(|round| round[index] / round[0]));
-        format!("{speed:>14.2} (x{ratio:<4.2})")
-    });
-    println!("{name:<16} {bytes:>9}  {}", columns.collect::<String>());
-}
-
-fn cpu_seconds(work: impl FnOnce()) -> f64 {
-    let now = || clock_gettime(ClockId::ThreadCPUTime);
-    let before = now();
-    work();
-    let after = now();
-    (after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<_> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
+//! The documents: shaped as real ones are, the same in every run.
 
 /// Small numbers that look random and are the same in every run (Numerical Recipes' generator).
 struct Dice(u32);
@@ -115,7 +32,7 @@ fn entity(dice: &mut Dice) -> String {
 }
 
 /// A pretty-printed registry of at least `bytes`.
-fn registry(bytes: usize) -> Vec<u8> {
+pub(crate) fn registry(bytes: usize) -> Vec<u8> {
     let mut dice = Dice(7);
     let mut text = String::from("{\n  \"version\": 1,\n  \"data\": {\n    \"entities\": [\n      ");
     while text.len() < bytes {
@@ -127,12 +44,12 @@ fn registry(bytes: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn state_files() -> Vec<Vec<u8>> {
+pub(crate) fn state_files() -> Vec<Vec<u8>> {
     let mut dice = Dice(11);
     (0..2000).map(|_| registry(dice.roll(18_000) as usize + 1500)).collect()
 }
 
-fn tweets(count: usize) -> Vec<u8> {
+pub(crate) fn tweets(count: usize) -> Vec<u8> {
     let mut dice = Dice(13);
     let statuses = (0..count).map(|_| {
         let id = 505_874_000_000_000_000_u64 + u64::from(dice.roll(1_000_000));
@@ -145,7 +62,7 @@ fn tweets(count: usize) -> Vec<u8> {
     format!("{{\"statuses\":[{}]}}", statuses.collect::<Vec<_>>().join(",")).into_bytes()
 }
 
-fn catalogue(count: usize) -> Vec<u8> {
+pub(crate) fn catalogue(count: usize) -> Vec<u8> {
     let mut dice = Dice(17);
     let events = (0..count).map(|_| {
         let id = 138_586_000 + dice.roll(1000);
@@ -158,7 +75,7 @@ fn catalogue(count: usize) -> Vec<u8> {
     format!("{{\n    \"events\": [\n    {}\n    ]\n}}\n", events.collect::<Vec<_>>().join(",\n")).into_bytes()
 }
 
-fn coordinates(count: usize) -> Vec<u8> {
+pub(crate) fn coordinates(count: usize) -> Vec<u8> {
     let mut dice = Dice(19);
     let pairs = (0..count).map(|_| {
         format!(
@@ -175,7 +92,7 @@ fn coordinates(count: usize) -> Vec<u8> {
 }
 
 /// What would be slow if anything were quadratic, or ask for much if anything recursed.
-fn hostile() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn hostile() -> Vec<(&'static str, Vec<u8>)> {
     const SIZE: usize = 64 << 20;
     let repeat = |unit: &str| unit.repeat(SIZE / unit.len()).into_bytes();
     let mut torn = registry(SIZE);

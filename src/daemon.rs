@@ -10,6 +10,7 @@ mod systemd;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::clock;
 use crate::config::{Options, Settings, Surroundings};
 use crate::disk::Disk;
 use crate::document::DocumentId;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, Escaped, Result};
 use crate::event::{Event, Fact, Status};
 use crate::expose::{self, Hosts, Identity, Limits, Listeners, View};
 use crate::health::Health;
@@ -115,6 +116,7 @@ async fn stages(
     let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
     tell_left_out(&settings, &health);
     let (journal, recall) = Incidents::open(disk.clone(), state_dir.directory.duplicate()?, Arc::clone(&health))?;
+    tell_damaged(&recall, state_dir.directory.path());
     let metrics = Arc::new(registered(&settings)?);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let recent = Arc::new(Recent::new(recall.recent));
@@ -214,6 +216,15 @@ fn registered(settings: &Settings) -> Result<Metrics> {
     let revision = option_env!("JSONWARDEN_REVISION").unwrap_or("unknown");
     Metrics::new(&settings.watches, env!("CARGO_PKG_VERSION"), revision)
         .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))
+}
+
+/// Says that some lines of the log of incidents are damaged.
+fn tell_damaged(recall: &Recall, state_dir: &Path) {
+    if recall.rotten_lines > 0 {
+        let (lines, path) = (recall.rotten_lines, state_dir.join("incidents.jsonl"));
+        let path = Escaped(path.as_os_str());
+        tracing::error!(event = "incidents_damaged", lines, "{path}: damaged lines are passed over; the others count");
+    }
 }
 
 /// What the log of incidents says of documents: their incidents, holds and breakers go on.

@@ -235,6 +235,13 @@ pub enum Fact {
         /// The file that holds it.
         path: PathBuf,
     },
+    /// What was recorded of a document's stored versions is damaged; the versions themselves are not, or are told apart.
+    RecordDamaged {
+        /// Whose.
+        subject: Subject,
+        /// The record.
+        path: PathBuf,
+    },
     /// Replaced bytes were kept in quarantine.
     Quarantined {
         /// Whose.

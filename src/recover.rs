@@ -408,6 +408,7 @@ impl Recover {
             Finished::Room(room) => self.room_is(room).await,
             Finished::Changed(documents) => self.changed(documents),
             Finished::Rotten(document, version, path) => self.rotten(document, version, path).await,
+            Finished::RecordDamaged(document, path) => self.record_damaged(document, path).await,
             Finished::VersionsRead => self.versions_read(),
             Finished::Spared(device, spared) => self.spared(device, spared).await,
             Finished::Whose(claimed) => claimed.into_iter().for_each(|claimed| self.claimed(*claimed)),

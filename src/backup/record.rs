@@ -47,6 +47,11 @@ fn remark_of(line: &[u8]) -> Option<(Version, Remark)> {
     remark(&line::open(std::str::from_utf8(line).ok()?)?)
 }
 
+/// Has any line of a record been torn or changed?
+pub(super) fn is_damaged(text: &[u8]) -> bool {
+    lines(text).any(|line| std::str::from_utf8(line).ok().and_then(line::open).is_none())
+}
+
 /// Beyond this many lines for each that is wanted, a record is worth rewriting.
 const SLACK_LINES: usize = 128;
 

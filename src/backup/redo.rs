@@ -23,7 +23,7 @@ pub struct Redo {
     pub inode: u64,
 }
 
-const NAME: &str = "redo";
+pub(super) const NAME: &str = "redo";
 
 /// Removed with the temporaries of versions when a process dies here.
 const STAGED: &str = ".new-redo";
@@ -40,6 +40,12 @@ impl Folder {
             Err(error) if matches!(error.cause(), Cause::Absent(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Is there a redo record that does not read? It got its name only when it was durable: it has rotted since.
+    pub(super) fn has_rotten_redo(&self) -> bool {
+        let text = self.whole(OsStr::new(NAME));
+        text.is_ok_and(|text| std::str::from_utf8(&text).ok().and_then(parse).is_none())
     }
 
     /// Writes the redo record, durably. The caller holds the lock, and has finished any earlier one.

@@ -1,8 +1,10 @@
 //! The scrub of stored versions: all are read again now and then, and what has rotted is found before it is needed.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::Folder;
+use super::{Folder, record, redo};
 use crate::disk::Opened;
 use crate::document::{Digest, Version};
 use crate::error::{Cause, Error, Result};
@@ -43,6 +45,18 @@ impl Folder {
             }
         }
         Ok(())
+    }
+}
+
+impl Folder {
+    /// Which of our records beside the versions have been damaged: none of them takes a version with it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn damaged_records(&self) -> Result<Vec<PathBuf>> {
+        let record = record::is_damaged(&self.record()?).then(|| OsStr::from_bytes(record::NAME.to_bytes()));
+        let redo = self.has_rotten_redo().then(|| OsStr::new(redo::NAME));
+        Ok(record.into_iter().chain(redo).map(|name| self.directory.path().join(name)).collect())
     }
 }
 

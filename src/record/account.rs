@@ -218,6 +218,12 @@ impl Recorder {
                 let account = Account::new(error, "rotten", sentence).of(subject).version(*version);
                 account.kept(json!({"version": version, "stored": path}))
             }
+            Fact::RecordDamaged { subject, path } => {
+                let (document, path) = (&subject.document, words::path(path));
+                let sentence =
+                    format!("{document}: {path} is damaged; the versions are taken for what their bytes say");
+                Account::new(error, "record_damaged", sentence).of(subject).kept(json!({"record": path}))
+            }
             Fact::Quarantined { subject, path, bytes } => {
                 self.metrics.quarantined(&subject.watch);
                 let (size, path) = (words::bytes(*bytes), words::path(path));

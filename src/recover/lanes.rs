@@ -32,6 +32,8 @@ pub(super) enum Finished {
     Room(Option<Room>),
     Changed(Vec<DocumentId>),
     Rotten(DocumentId, Version, PathBuf),
+    /// One of the records beside a document's versions is damaged.
+    RecordDamaged(DocumentId, PathBuf),
     VersionsRead,
     Whose(Option<Box<Claimed>>),
     Spared(u64, Spared),

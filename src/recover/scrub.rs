@@ -106,6 +106,15 @@ impl Recover {
     }
 }
 
+impl Recover {
+    /// What is recorded of a document's versions is damaged, not they themselves. Told at every pass.
+    pub(super) async fn record_damaged(&mut self, document: DocumentId, path: PathBuf) {
+        let unguarded = || Subject { document: document.clone(), watch: WatchName::new("_other") };
+        let subject = self.documents.get(&document).map_or_else(unguarded, |tracked| tracked.subject.clone());
+        self.say(Fact::RecordDamaged { subject, path }).await;
+    }
+}
+
 fn is_newest(known: &super::job::Known, version: Version) -> bool {
     known.newest.as_ref().is_some_and(|newest| newest.version == version)
 }
@@ -115,6 +124,9 @@ fn read_versions(tools: &Tools, rate: Scrub, tell: &dyn Fn(Finished)) -> Finishe
     // What cannot be listed now is read in the next pass.
     let _ = tools.backups.each(|_, folder| {
         clear(tools, folder.document());
+        for path in folder.damaged_records().unwrap_or_default() {
+            tell(Finished::RecordDamaged(folder.document().clone(), path));
+        }
         let _ = folder.scrub(|one| {
             if one.is_rotten {
                 tell(Finished::Rotten(folder.document().clone(), one.version, one.path));

@@ -1,11 +1,15 @@
 //! Asking the kernel for hints: on folders only, never on files (a watch on a file dies at the first rename over it), and
 //! never recursively (files made in a new folder before its watch stands are lost).
 
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use notify::{Config, ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
 
+use super::hints::Missed;
 use super::mount::Mount;
 
 /// Where a sweep thread's hints come from. Each has its own: placing a watch on a mount that hangs keeps the one that
@@ -17,7 +21,64 @@ pub(super) enum Source {
     /// The kernel could not be asked, and why. It is tried again.
     Broken(String),
     /// The kernel tells of the folders that were placed.
-    Kernel(INotifyWatcher),
+    Kernel(Kernel),
+}
+
+/// A watcher, as long as its thread lives.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    /// `None` only while it is dropped.
+    watcher: Option<INotifyWatcher>,
+    is_dead: Arc<AtomicBool>,
+}
+
+/// Goes with the watcher's thread, and says so: what that one would have told is found by looking at everything.
+struct Listener {
+    mount: Arc<Mount>,
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.is_dead.store(true, Ordering::Release);
+        self.mount.inbox.leave(|work| work.missed = Missed::Overflow);
+    }
+}
+
+impl Kernel {
+    fn new(mount: &Arc<Mount>) -> notify::Result<Self> {
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let listener = Listener { mount: mount.clone(), is_dead: is_dead.clone() };
+        let hear = move |heard| {
+            // All of it is captured, so that it goes with the thread.
+            let listener = &listener;
+            listener.mount.inbox.hear(heard);
+        };
+        Ok(Self { watcher: Some(INotifyWatcher::new(hear, Config::default())?), is_dead })
+    }
+
+    fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Acquire)
+    }
+
+    /// Asks the watcher. It panics where its thread is dead (notify 8.2, `inotify.rs`: "we expect the event loop to live").
+    fn ask(&mut self, ask: impl FnOnce(&mut INotifyWatcher) -> notify::Result<()>) -> notify::Result<()> {
+        let died = || notify::Error::generic("the thread that the kernel tells has died");
+        let is_dead = self.is_dead();
+        let Some(watcher) = self.watcher.as_mut().filter(|_| !is_dead) else { return Err(died()) };
+        catch_unwind(AssertUnwindSafe(|| ask(watcher))).unwrap_or_else(|_| {
+            self.is_dead.store(true, Ordering::Release);
+            Err(died())
+        })
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        let (watcher, is_dead) = (self.watcher.take(), self.is_dead());
+        // A dead one would panic here, too; what it holds open stays so.
+        let _ = catch_unwind(AssertUnwindSafe(move || if is_dead { forget(watcher) } else { drop(watcher) }));
+    }
 }
 
 impl Source {
@@ -26,18 +87,19 @@ impl Source {
         if !is_wanted {
             return Self::Off;
         }
-        let listener = mount.clone();
-        match INotifyWatcher::new(move |heard| listener.inbox.hear(heard), Config::default()) {
-            Ok(watcher) => Self::Kernel(watcher),
+        match Kernel::new(mount) {
+            Ok(kernel) => Self::Kernel(kernel),
             Err(error) => Self::Broken(error.to_string()),
         }
     }
 
-    /// Tries again what failed.
-    pub(super) fn mend(&mut self, mount: &Arc<Mount>) {
-        if matches!(self, Self::Broken(_)) {
+    /// Tries again what failed. `true`: what was placed before is gone, and to be placed anew.
+    pub(super) fn mend(&mut self, mount: &Arc<Mount>) -> bool {
+        let has_died = matches!(self, Self::Kernel(kernel) if kernel.is_dead());
+        if has_died || matches!(self, Self::Broken(_)) {
             *self = Self::new(true, mount);
         }
+        has_died
     }
 
     /// Asks for hints about a folder, and drops what was asked about another one at the same path.
@@ -48,18 +110,19 @@ impl Source {
         match self {
             Self::Off => Err(Refusal { why: "kernel events are turned off".to_owned(), is_general: true }),
             Self::Broken(why) => Err(Refusal { why: why.clone(), is_general: true }),
-            Self::Kernel(watcher) => {
+            Self::Kernel(kernel) => {
                 // Nothing to drop is no error. Without this, the end of the old folder would take the new watch along.
-                let _ = watcher.unwatch(folder);
-                watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| Refusal::new(&error))
+                let _ = kernel.ask(|watcher| watcher.unwatch(folder));
+                let placed = kernel.ask(|watcher| watcher.watch(folder, RecursiveMode::NonRecursive));
+                placed.map_err(|error| Refusal::new(&error))
             }
         }
     }
 
     /// Asks no more about a folder.
     pub(super) fn remove(&mut self, folder: &Path) {
-        if let Self::Kernel(watcher) = self {
-            let _ = watcher.unwatch(folder);
+        if let Self::Kernel(kernel) = self {
+            let _ = kernel.ask(|watcher| watcher.unwatch(folder));
         }
     }
 }

@@ -139,9 +139,14 @@ impl Sweeper {
     fn sweep(&mut self, manner: Manner) {
         let manner = Manner { insists: self.was_given_up(), ..manner };
         self.refused = None;
-        self.source.mend(&self.mount);
+        let must_be_placed_anew = self.source.mend(&self.mount);
         self.move_folders();
         let folders = self.known_folders();
+        if must_be_placed_anew {
+            for folder in &folders {
+                folder.write().placed = None;
+            }
+        }
         self.settle_roots(|_| true);
         for folder in folders {
             if self.shared.ends() {

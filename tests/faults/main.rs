@@ -12,10 +12,14 @@ mod bench;
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod clock;
 mod dying;
+mod events;
 mod failed;
 mod killed;
+mod names;
 mod power_cuts;
+mod rot;
 mod strace;
 mod torture;
 mod trial;

@@ -47,6 +47,8 @@ pub struct Recall {
     pub held: BTreeMap<DocumentId, Hold>,
     /// When documents were repaired, the newest last: breakers go on counting.
     pub repairs: BTreeMap<DocumentId, Vec<Timestamp>>,
+    /// The version that each document was repaired with last.
+    put_back: BTreeMap<DocumentId, u64>,
     /// The newest incidents, the newest last.
     pub recent: Vec<Incident>,
     /// What people said of the guarding, and have not taken back.
@@ -74,6 +76,7 @@ impl Recall {
             open: BTreeMap::new(),
             held: BTreeMap::new(),
             repairs: BTreeMap::new(),
+            put_back: BTreeMap::new(),
             recent: Vec::new(),
             standing: Standing::default(),
         }
@@ -154,7 +157,13 @@ impl Recall {
             ("corrupted", Some(id)) => self.begin(at, document, id, members),
             ("repaired", Some(id)) => {
                 self.end(at, &document, id, "repaired");
+                let version = members.get("version").and_then(Value::as_u64);
+                let before = version.and_then(|version| self.put_back.insert(document.clone(), version));
                 let repairs = self.repairs.entry(document).or_default();
+                // A newer one was there to put back: somebody wrote in between, and that closes a breaker.
+                if before.is_some_and(|before| version > Some(before)) {
+                    repairs.clear();
+                }
                 if repairs.len() >= REPAIRS_MAX {
                     repairs.remove(0);
                 }

@@ -10,7 +10,6 @@ mod systemd;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -115,8 +114,7 @@ async fn stages(
     // Removed at the end, when nobody is answered any more.
     let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
     tell_left_out(&settings, &health);
-    let (journal, recall) = Incidents::open(disk.clone(), state_dir.directory.duplicate()?, Arc::clone(&health))?;
-    tell_damaged(&recall, state_dir.directory.path());
+    let (journal, recall) = journal(&disk, state_dir, &health)?;
     let metrics = Arc::new(registered(&settings)?);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let recent = Arc::new(Recent::new(recall.recent));
@@ -218,13 +216,16 @@ fn registered(settings: &Settings) -> Result<Metrics> {
         .map_err(|error| Error::new("registering", "metrics", Cause::Damaged(error.to_string())))
 }
 
-/// Says that some lines of the log of incidents are damaged.
-fn tell_damaged(recall: &Recall, state_dir: &Path) {
-    if recall.rotten_lines > 0 {
-        let (lines, path) = (recall.rotten_lines, state_dir.join("incidents.jsonl"));
+/// Opens the log of incidents, and says if some of its lines are damaged.
+fn journal(disk: &Disk, state_dir: &StateDir, health: &Arc<Health>) -> Result<(Incidents, Recall)> {
+    let (journal, recall) = Incidents::open(disk.clone(), state_dir.directory.duplicate()?, Arc::clone(health))?;
+    let lines = recall.rotten_lines;
+    if lines > 0 {
+        let path = state_dir.directory.path().join("incidents.jsonl");
         let path = Escaped(path.as_os_str());
         tracing::error!(event = "incidents_damaged", lines, "{path}: damaged lines are passed over; the others count");
     }
+    Ok((journal, recall))
 }
 
 /// What the log of incidents says of documents: their incidents, holds and breakers go on.

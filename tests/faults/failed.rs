@@ -1,5 +1,6 @@
 //! Every error at file-system calls of the commands that change something, and writes that are truly short.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use crate::bench::{Bench, DAMAGED, places_with_leases};
 use crate::strace::{self, Call, Strike, Struck, struck};
 use crate::support::is_long;
-use crate::trial::{TRIALS, Trial, root};
+use crate::trial::{INPUT, TRIALS, Trial, root};
 
 const ERRORS: [&str; 8] = ["EIO", "ENOSPC", "EDQUOT", "EROFS", "EINTR", "EACCES", "EMFILE", "ENOMEM"];
 
@@ -100,7 +101,12 @@ fn a_write_that_is_cut_short_anywhere_loses_nothing() {
         for limit in (0..700).step_by(if is_long() { 1 } else { 23 }) {
             let bench = trial.prepare(&place);
             let command = trial.command(&bench);
-            let output = Command::new("prlimit").arg(format!("--fsize={limit}")).args(&command).output().unwrap();
+            let output = Command::new("prlimit")
+                .arg(format!("--fsize={limit}"))
+                .args(&command)
+                .stdin(File::open(root(&bench).join(INPUT)).unwrap())
+                .output()
+                .unwrap();
             let when = format!("no file longer than {limit} bytes");
             assert_eq!(output.status.signal(), None, "{}: {when}", trial.name);
             ends_as_promised(trial, &bench, &output, &when);

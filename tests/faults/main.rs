@@ -21,6 +21,7 @@ mod names;
 mod power_cuts;
 mod rot;
 mod strace;
+mod told;
 mod torture;
 mod trial;
 mod volume;

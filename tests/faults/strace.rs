@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::skip;
+use crate::trial::INPUT;
 
 /// A system call of a run: the n-th of its name.
 #[derive(Clone, Debug)]
@@ -84,7 +85,10 @@ fn strace(trace: &Path, expressions: &[String], binary: &[OsString]) -> Output {
     for expression in expressions {
         command.arg("-e").arg(expression);
     }
-    command.args(binary).env_remove("JSONWARDEN_LONG").output().unwrap()
+    // In the folder of the bench, beside the configuration.
+    let configuration = binary.last().map_or(trace, Path::new);
+    let input = File::open(configuration.with_file_name(INPUT)).map_or(Stdio::null(), Stdio::from);
+    command.args(binary).stdin(input).env_remove("JSONWARDEN_LONG").output().unwrap()
 }
 
 /// The calls of a run that concern what is below `root`, in order, and how the run ended.

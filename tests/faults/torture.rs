@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "shared with the suite in tests/it")]
 #[path = "../it/writers/kinds.rs"]
 mod kinds;
+mod long_life;
 mod restorers;
 mod writer;
 

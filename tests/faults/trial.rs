@@ -19,6 +19,9 @@ use crate::bench::{Bench, DAMAGED, GOOD, Hands, NEWER, judge};
 /// What a person did not keep a copy of, and puts an older version over.
 pub(crate) const UNSTORED: &[u8] = b"{\"version\": 3, \"nobody\": \"has stored this\"}\n";
 
+/// What a command reads from its standard input, in the folder of the bench.
+pub(crate) const INPUT: &str = "input";
+
 /// What is done, and what it is tried on.
 pub(crate) struct Trial {
     pub(crate) name: &'static str,
@@ -177,18 +180,18 @@ pub(crate) const TRIALS: [Trial; 9] = [
         ends: &[NEWER],
     },
     Trial {
-        name: "a safe write",
+        name: "write",
         prepare: good,
-        arguments: &[],
+        arguments: &["write", "DOCUMENT"],
         act: writes,
         may_stand: &[Some(GOOD), Some(NEWER)],
         precious: &[GOOD],
         ends: &[GOOD, NEWER],
     },
     Trial {
-        name: "a safe write over damage",
+        name: "write over damage",
         prepare: damaged,
-        arguments: &[],
+        arguments: &["write", "DOCUMENT"],
         act: writes,
         may_stand: &[Some(DAMAGED), Some(GOOD), Some(NEWER)],
         precious: &[DAMAGED, GOOD],
@@ -206,6 +209,7 @@ impl Trial {
             bench.folder.display()
         );
         fs::write(root(&bench).join("jsonwarden.toml"), text).unwrap();
+        fs::write(root(&bench).join(INPUT), NEWER).unwrap();
         bench
     }
 

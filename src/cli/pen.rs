@@ -59,10 +59,12 @@ pub(super) fn writer(path: &Path, arguments: &PenArguments, session: &Session<'_
     Ok(writer)
 }
 
-/// In the state directory, or in that user's own where that one is another's.
+/// In the state directory, or in that user's own where that one is another's. Nothing is another's for root: that it cannot
+/// be used is an error.
 fn opened(path: &Path, settings: &Settings, rules: &Rules, session: &Session<'_>) -> Result<Writer, Error> {
     let open = |state: &Path| Writer::open(&session.disk, path, state, rules.clone());
-    match (open(&settings.state_dir), own_state_dir()) {
+    let own = own_state_dir().filter(|_| !session.surroundings.is_root);
+    match (open(&settings.state_dir), own) {
         (Err(error), Some(own)) if is_denied(&error, &settings.state_dir) && own != settings.state_dir => {
             say(format_args!("versions are kept in {}: {error}", shown(&own)));
             open(&own)

@@ -12,11 +12,13 @@ mod differing;
 mod forget;
 mod hand;
 mod history;
+mod incidents;
 mod live;
 mod moment;
 mod orphans;
 mod pen;
 mod repair;
+mod report;
 mod restore;
 mod run;
 mod salvage;
@@ -87,6 +89,10 @@ enum Command {
     /// Prints what survives of a damaged file, and says what it has that the newest good version has not; exit status 1
     /// when nothing does
     Salvage(salvage::Arguments),
+    /// What went wrong, when, how long it took, and what became of it
+    Incidents(incidents::Arguments),
+    /// What all incidents come to: how many, of what kind, the mean time to repair, what keeps coming back
+    Report(report::Arguments),
     /// Makes the present, suspicious version of a file the good one
     Accept(accept::Arguments),
     /// Stops repairing, of everything or of some; backups go on
@@ -250,6 +256,8 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Write(arguments) => write::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
         Command::Salvage(arguments) => salvage::run(&arguments, &mut session),
+        Command::Incidents(arguments) => incidents::run(&arguments, &mut session),
+        Command::Report(arguments) => report::run(&arguments, &mut session),
         Command::Accept(arguments) => accept::run(&arguments, &mut session),
         Command::Pause(arguments) => steer::pause(&arguments, &mut session),
         Command::Resume(scope) => steer::steer("resume", &scope, &mut session),

@@ -34,6 +34,35 @@ pub struct Subject {
 #[serde(transparent)]
 pub struct IncidentId(pub u64);
 
+/// What bytes that are damaged or suspicious have in common with the last good version: counts and a few paths, never
+/// values ([`crate::difference`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Comparison {
+    /// The good version; after a repair, the one that was put back.
+    pub version: Version,
+    /// Do the bytes read, and are only implausible?
+    pub is_suspicious: bool,
+    /// How many bytes there are.
+    pub bytes: u64,
+    /// The label of the piece that survives ([`crate::salvage::Piece`]); `None`: nothing does.
+    pub piece: Option<String>,
+    /// Is the rest of the document missing from it? Then what it lacks was torn off, not removed.
+    pub is_partial: bool,
+    /// How many bytes the piece has.
+    pub survived_bytes: u64,
+    /// Paths that only the damaged or suspicious bytes have.
+    pub added: u64,
+    /// Paths that only the good version has.
+    pub removed: u64,
+    /// Paths at which another value stands.
+    pub changed: u64,
+    /// Entries of arrays that stand elsewhere in them.
+    pub moved: u64,
+    /// The first few of those paths, as JSON Pointers.
+    pub paths: Vec<String>,
+}
+
 /// What can happen.
 #[derive(Clone, Debug)]
 pub enum Fact {
@@ -186,6 +215,15 @@ pub enum Fact {
         subject: Subject,
         /// The incident that ends.
         incident: IncidentId,
+    },
+    /// What was damaged, or is suspicious, was compared with the last good version.
+    Compared {
+        /// Whose.
+        subject: Subject,
+        /// The incident that it belongs to, if there is one; it may be over.
+        incident: Option<IncidentId>,
+        /// What it showed.
+        comparison: Comparison,
     },
     /// The file became valid by itself: the incident ends without a repair.
     Recovered {

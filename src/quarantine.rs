@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backup::{Shelf, components, each_shelf, is_older, remove_empty};
 use crate::clock::{self, Timestamp, parse_stamp};
 use crate::disk::directory::Directory;
+use crate::disk::signature::Signature;
 use crate::disk::{Disk, Durable, Opened};
 use crate::document::{Digest, DocumentId};
 use crate::error::{Cause, Error, Result};
@@ -130,6 +131,21 @@ impl Quarantine {
             }
         }
         Ok(None)
+    }
+
+    /// The bytes that are kept under this name, which [`Quarantine::keep`] gave; `None`: they are gone, or more than `limit`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn kept_as(&self, document: &DocumentId, name: &OsStr, limit: u64) -> Result<Option<Vec<u8>>> {
+        let names = components(KIND, document);
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        let folder = self.disk.open_below(&self.state, &names)?;
+        let is_small = |found: Signature| found.bytes <= limit;
+        if !self.disk.look(&folder, name)?.is_some_and(is_small) {
+            return Ok(None);
+        }
+        self.whole(&folder, name)
     }
 
     /// How many bytes of the document it keeps.

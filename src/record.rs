@@ -3,6 +3,7 @@
 mod account;
 pub mod incidents;
 pub mod log;
+mod lost;
 pub mod metrics;
 pub mod recent;
 mod repeats;

@@ -5,6 +5,7 @@ mod absent;
 mod balance;
 mod beside;
 mod by_hand;
+mod compare;
 mod grown;
 mod job;
 mod lanes;
@@ -45,6 +46,7 @@ use crate::steer::{Ask, Standing};
 use crate::verdict::Reason;
 use crate::watch::{Observation, Sight};
 use beside::Owners;
+use compare::Comparing;
 use job::{Tools, Work};
 use lanes::{Finished, Lanes};
 use orders::Waiting;
@@ -116,6 +118,7 @@ struct Recover {
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
     scrubbing: Scrubbing,
+    comparing: Comparing,
     spares: Spares,
     changes_due: Option<Instant>,
     unguarded_bytes: u64,
@@ -164,6 +167,7 @@ pub async fn run(
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
         scrubbing: Scrubbing::default(),
+        comparing: Comparing::default(),
         spares: Spares::default(),
         changes_due: Some(Instant::now()),
         unguarded_bytes: 0,
@@ -229,6 +233,7 @@ impl Recover {
                     self.scrub();
                     self.keep_spares();
                     self.look_for_changes();
+                    self.compare_next();
                 }
             }
         }
@@ -412,6 +417,10 @@ impl Recover {
             Finished::VersionsRead => self.versions_read(),
             Finished::Spared(device, spared) => self.spared(device, spared).await,
             Finished::Whose(claimed) => claimed.into_iter().for_each(|claimed| self.claimed(*claimed)),
+            Finished::Compared(compared) => self.compared(compared).await,
+        }
+        if self.running == 0 {
+            self.compare_next();
         }
     }
 

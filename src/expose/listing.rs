@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::document::{DocumentId, Stored, Version};
 use crate::error::Escaped;
-use crate::event::{FileStatus, IncidentId, Status};
+use crate::event::{Comparison, FileStatus, IncidentId, Status};
 use crate::record::incidents::path_bytes;
 use crate::record::recent::Incident;
 use crate::verdict::{Finding, Kind, Reason};
@@ -64,6 +64,7 @@ struct IncidentEntry<'a> {
     ended: Option<String>,
     outcome: &'static str,
     seconds: Option<f64>,
+    lost: Option<&'a Comparison>,
 }
 
 impl<'a> From<&'a FileStatus> for FileEntry<'a> {
@@ -112,6 +113,7 @@ impl<'a> From<&'a Incident> for IncidentEntry<'a> {
             ended: ended.map(|at| at.to_string()),
             outcome: incident.ended.map_or("open", |(_, outcome)| outcome),
             seconds: ended.map(|at| at.duration_since(incident.began).as_secs_f64()),
+            lost: incident.lost.as_ref(),
         }
     }
 }

@@ -6,7 +6,7 @@ use tracing::Level;
 
 use super::Recorder;
 use super::steered::{reload_refused, reloaded, steered};
-use super::words;
+use super::{lost, words};
 use crate::config::WatchName;
 use crate::document::{DocumentId, Mark, Version};
 use crate::event::{Event, Fact, IncidentId, Subject};
@@ -181,6 +181,14 @@ impl Recorder {
                 let sentence = format!("{}: a writer was faster than the repair; its bytes stand", subject.document);
                 let account = Account::new(info, "repair_yielded", sentence).of(subject).incident(*incident);
                 account.kept(json!({}))
+            }
+            Fact::Compared { subject, incident, comparison } => {
+                if let Some(incident) = incident {
+                    self.recent.compared(*incident, comparison);
+                }
+                let account = Account::new(info, "compared", lost::sentence(subject, comparison)).of(subject);
+                let account = account.incident(*incident).version(comparison.version);
+                account.kept(serde_json::to_value(comparison).unwrap_or_default())
             }
             Fact::Recovered { subject, incident } => {
                 self.recent.ended(event.at, *incident, "recovered");

@@ -4,9 +4,12 @@
 //! full or hung disk never stops the guarding. What cannot be written waits and is tried again; when too much waits, the
 //! eldest lines are dropped and counted.
 
+mod acknowledged;
 mod forget;
+mod lines;
 mod queue;
 mod recall;
+mod story;
 mod writer;
 
 use std::os::unix::ffi::OsStrExt;
@@ -24,9 +27,11 @@ use crate::error::{Error, Result};
 use crate::health::{Check, Health, Level};
 use crate::line;
 
+pub use self::acknowledged::{Acknowledged, acknowledge, acknowledged};
 pub use self::forget::forget;
 use self::queue::Queue;
 pub use self::recall::{Hold, Recall};
+pub use self::story::{Story, stories};
 use self::writer::Writer;
 
 /// The file's name in the state directory.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::document::DocumentId;
-use crate::event::{IncidentId, Subject};
+use crate::event::{Comparison, IncidentId, Subject};
 use crate::verdict::Kind;
 
 /// So many incidents are remembered.
@@ -26,6 +26,8 @@ pub struct Incident {
     pub began: Timestamp,
     /// When it ended, and how: `repaired` or `recovered`.
     pub ended: Option<(Timestamp, &'static str)>,
+    /// What was lost, once that is known.
+    pub lost: Option<Comparison>,
 }
 
 /// The newest incidents. The lock is held for a copy, never over I/O.
@@ -49,12 +51,18 @@ impl Recent {
 
     pub(super) fn began(&self, at: Timestamp, id: IncidentId, subject: &Subject, kind: Kind) {
         let (document, watch) = (subject.document.clone(), subject.watch.to_string());
-        self.add(Incident { id, document, watch, kind, began: at, ended: None });
+        self.add(Incident { id, document, watch, kind, began: at, ended: None, lost: None });
     }
 
     pub(super) fn ended(&self, at: Timestamp, id: IncidentId, outcome: &'static str) {
         if let Some(incident) = self.incidents().iter_mut().rev().find(|incident| incident.id == id) {
             incident.ended = Some((at, outcome));
+        }
+    }
+
+    pub(super) fn compared(&self, id: IncidentId, lost: &Comparison) {
+        if let Some(incident) = self.incidents().iter_mut().rev().find(|incident| incident.id == id) {
+            incident.lost = Some(lost.clone());
         }
     }
 

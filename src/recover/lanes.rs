@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use tokio::sync::mpsc;
 
+use super::compare::Compared;
 use super::job::{self, Done, Task, Tools};
 use super::look::Room;
 use super::spares::Spared;
@@ -37,6 +38,7 @@ pub(super) enum Finished {
     VersionsRead,
     Whose(Option<Box<Claimed>>),
     Spared(u64, Spared),
+    Compared(Compared),
 }
 
 /// What a thread is given: the tools of the moment, and what to do with them.

@@ -129,7 +129,11 @@ impl Recover {
                 None => return,
             },
             Note::Held(reason, detail) => {
-                Fact::Held { subject, incident: tracked.incident.map(|incident| incident.id), reason, detail }
+                let incident = tracked.incident.map(|incident| incident.id);
+                if reason == Reason::Suspicious {
+                    self.compare_suspicious(document);
+                }
+                Fact::Held { subject, incident, reason, detail }
             }
             Note::Released(reason) => Fact::Released { subject, reason },
             Note::Told(kind, detail) => Fact::Told { subject, kind, detail },

@@ -1,6 +1,6 @@
 //! What a repair came to: the machine is stepped, and what became of the damage is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Recover;
@@ -94,6 +94,9 @@ impl Recover {
             }
         };
         if let Some(incident) = incident {
+            if let Some(name) = quarantine.as_deref().and_then(Path::file_name) {
+                self.compare_damaged(document, incident.id, version.version, name.to_owned());
+            }
             self.say(incident.repaired(subject, &version, visible, quarantine, bytes)).await;
         }
     }

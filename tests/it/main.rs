@@ -21,6 +21,7 @@ mod house;
 mod kept_open;
 mod links;
 mod living;
+mod loss;
 mod matrix;
 mod ordinary;
 mod prospects;

@@ -2,27 +2,25 @@
 //! repaired lately. A line that is damaged or unknown is skipped; the rest still counts.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use super::FILE_NAME;
+use super::lines::each_line;
 use crate::clock::Timestamp;
+use crate::disk::Disk;
 use crate::disk::directory::Directory;
-use crate::disk::{Disk, Opened};
 use crate::document::DocumentId;
-use crate::error::{Cause, Error, Result};
+use crate::error::Result;
 use crate::event::IncidentId;
 use crate::line;
 use crate::record::recent::{self, Incident};
 use crate::record::steered;
 use crate::steer::Standing;
 use crate::verdict::{Kind, Reason};
-
-/// A line that is longer than this is none of ours.
-const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// Of so many documents and incidents is remembered what was open; a log with more of them has been tampered with.
 const REMEMBERED_MAX: usize = 200_000;
@@ -84,43 +82,13 @@ impl Recall {
 
     /// Reads the log from its beginning, a chunk at a time; no log is an empty one.
     pub(super) fn read(disk: &Disk, state_dir: &Directory) -> Result<Self> {
-        let path = state_dir.path().join(FILE_NAME);
-        let file = match disk.open(state_dir, OsStr::new(FILE_NAME))? {
-            Opened::Missing => return Ok(Self::nothing()),
-            Opened::Other(found) => {
-                let why = format!("a {} stands there; move it away", found.file_type());
-                return Err(Error::new("reading", path, Cause::Refused(why)));
-            }
-            Opened::File(file, _) => file,
-        };
         let mut recall = Self::nothing();
-        let mut rest = Vec::new();
-        disk.read_chunks(&file, &path, |chunk| {
-            rest.extend_from_slice(chunk);
-            recall.take_lines(&mut rest);
+        recall.is_torn = each_line(disk, state_dir, FILE_NAME, |members| match members {
+            Some(members) if recall.take(&members).is_some() => {}
+            _ => recall.rotten_lines += 1,
         })?;
-        recall.is_torn = !rest.is_empty();
         recall.rotten_lines += u64::from(recall.is_torn);
         Ok(recall)
-    }
-
-    /// Takes the whole lines from the front of `text`; what is too long to be a line is cut short, so that it is bounded
-    /// and its checksum fails.
-    fn take_lines(&mut self, text: &mut Vec<u8>) {
-        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        for line in text[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            self.take_line(line);
-        }
-        text.drain(..end);
-        text.truncate(LINE_BYTES_MAX);
-    }
-
-    fn take_line(&mut self, text: &[u8]) {
-        let members = std::str::from_utf8(text).ok().and_then(line::open);
-        match members {
-            Some(members) if self.take(&members).is_some() => {}
-            _ => self.rotten_lines += 1,
-        }
     }
 
     /// Takes one fact; `None`: it lacks what every line has.
@@ -169,6 +137,7 @@ impl Recall {
                 }
                 repairs.push(at);
             }
+            ("compared", Some(id)) => self.compared(id, members),
             ("recovered", Some(id)) => self.end(at, &document, id, "recovered"),
             ("gone", Some(id)) => self.end(at, &document, id, "gone"),
             ("held", incident) if self.held.len() < REMEMBERED_MAX => {
@@ -190,7 +159,13 @@ impl Recall {
             self.recent.drain(..recent::INCIDENTS_MAX);
         }
         let watch = members.get("watch").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.recent.push(Incident { id, document, watch, kind, began: at, ended: None });
+        self.recent.push(Incident { id, document, watch, kind, began: at, ended: None, lost: None });
+    }
+
+    fn compared(&mut self, id: IncidentId, members: &Map<String, Value>) {
+        if let Some(incident) = self.recent.iter_mut().rev().find(|incident| incident.id == id) {
+            incident.lost = serde_json::from_value(Value::Object(members.clone())).ok();
+        }
     }
 
     fn end(&mut self, at: Timestamp, document: &DocumentId, id: IncidentId, outcome: &'static str) {

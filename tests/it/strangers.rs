@@ -203,7 +203,7 @@ fn whatever_a_folder_s_owner_makes_of_it_for_a_minute_leads_root_nowhere() {
         chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
     }
     let settings = format!(
-        "sweep_interval = \"1s\"\n[defaults]\nmax_repairs = 0\nsettle = \"100ms\"\n\
+        "sweep_interval = \"1s\"\n[defaults]\nmax_repairs = 0\nsettle = \"100ms\"\non_missing = \"restore\"\n\
          [[watch]]\nname = \"folder\"\npaths = [{folder:?}]\n[[watch]]\nname = \"file\"\npaths = [{:?}]\n",
         files[1]
     );

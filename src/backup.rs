@@ -16,7 +16,7 @@ mod scrub;
 mod shelves;
 mod store;
 
-pub use batch::Batch;
+pub use batch::{Added, Batch};
 pub use budget::{User, level};
 pub use folder::Folder;
 pub use format::check_format;

@@ -19,6 +19,17 @@ pub struct Batch<'backups> {
     staged: Vec<Staged>,
 }
 
+/// What adding a version came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is written, and will be durable with the rest.
+    Staged,
+    /// The newest version has these very bytes.
+    Already(Stored),
+    /// It was not to be.
+    Not,
+}
+
 /// A version that is written, but neither durable nor named.
 #[derive(Debug)]
 struct Staged {
@@ -41,18 +52,38 @@ impl<'backups> Batch<'backups> {
     /// # Errors
     /// The disk is full or failed: the others of the batch are not concerned.
     pub fn add(&mut self, document: &DocumentId, new: &New, compress: Compress) -> Result<Option<Stored>> {
+        Ok(match self.add_if(document, new, compress, || true)? {
+            Added::Already(newest) => Some(newest),
+            Added::Staged | Added::Not => None,
+        })
+    }
+
+    /// As [`Batch::add`], if `stands` says so once the folder is locked.
+    ///
+    /// # Errors
+    /// As [`Batch::add`].
+    pub fn add_if(
+        &mut self,
+        document: &DocumentId,
+        new: &New,
+        compress: Compress,
+        stands: impl Fn() -> bool,
+    ) -> Result<Added> {
         let names = components("backups", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
         let folder = Folder::new(self.backups.disk.clone(), directory, document.clone()).compressing(compress);
         folder.lock()?;
+        if !stands() {
+            return Ok(Added::Not);
+        }
         if let Some(newest) = folder.already(new)? {
-            return Ok(Some(newest));
+            return Ok(Added::Already(newest));
         }
         let (name, remark) = folder.stage(new, Durable::Later)?;
         let (document, origin) = (document.clone(), new.origin);
         self.staged.push(Staged { document, folder, name, origin, remark });
-        Ok(None)
+        Ok(Added::Staged)
     }
 
     /// Makes all durable and gives them their names. Where one call cannot say that all is durable, or says that something

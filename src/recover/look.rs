@@ -6,7 +6,7 @@ use super::absent;
 use super::grown::whole_lines;
 use super::job::{Known, Odd, Task, Tools, is_current, known, with_ground};
 use super::weighed;
-use crate::backup::{Batch, Keep, New, Taken};
+use crate::backup::{Added, Batch, Keep, New, Taken};
 use crate::config::Share;
 use crate::decide::Seen;
 use crate::disk::prospects::Prospects;
@@ -74,7 +74,11 @@ pub(super) fn look(
     match read::look(&tools.disk, &task.directory, &task.document, limit, open_writer) {
         Ok(Look::Read(reading)) => {
             looked.signature = Some(reading.signature);
-            let worth = looked.judge(tools, task, &reading);
+            let mut worth = looked.judge(tools, task, &reading);
+            if !matches!(looked.seen, Seen::Valid { .. }) && looked.knows_too_little(tools, task) {
+                // A cooperating writer stored, just now, what it was about to put there.
+                worth = looked.judge(tools, task, &reading);
+            }
             looked.see_who_is_at_it(tools, task);
             // Nobody is writing: a repair may be next, so the interval between versions does not count.
             if stores || reading.certainty == Certainty::Certified {
@@ -184,6 +188,15 @@ impl Looked {
         }
     }
 
+    /// Has something been stored since we asked? Then it is asked again.
+    fn knows_too_little(&mut self, tools: &Tools, task: &Task) -> bool {
+        if self.known.as_ref().is_none_or(|known| is_current(tools, &task.document, known)) {
+            return false;
+        }
+        self.known = known(tools, &task.document).ok();
+        self.known.is_some()
+    }
+
     /// Damage that somebody who cooperates is in the middle of is no accident, and half a change is no reset.
     fn see_who_is_at_it(&mut self, tools: &Tools, task: &Task) {
         let is_proven = self.known.as_ref().is_some_and(|known| known.last_good.is_some());
@@ -227,16 +240,25 @@ impl Looked {
         };
         let &Reading { ref bytes, digest, .. } = reading;
         let new = New { bytes, digest, mark, dialect, origin: "file", attributes };
-        let Some(batch) = batch else {
-            let taken = take(tools, task, &new).map(|(stored, pruned)| {
-                self.pruned = pruned;
-                stored
-            });
-            return self.settle(tools, task, taken);
+        // What a cooperating writer replaced while we waited for its lock is not the newest any more.
+        let stands = || {
+            let found = tools.disk.look(&task.directory, task.document.name());
+            found.is_ok_and(|found| found == Some(reading.signature))
         };
-        match batch.add(&task.document, &new, task.watch.rules.compress) {
-            Ok(None) => self.is_batched = true,
-            Ok(Some(_)) => self.settle(tools, task, Ok(None)),
+        let Some(batch) = batch else {
+            return match take_if(tools, task, &new, stands) {
+                Ok(Some((stored, pruned))) => {
+                    self.pruned = pruned;
+                    self.settle(tools, task, Ok(stored));
+                }
+                Ok(None) => self.seen = Seen::Busy,
+                Err(error) => self.settle(tools, task, Err(error)),
+            };
+        };
+        match batch.add_if(&task.document, &new, task.watch.rules.compress, stands) {
+            Ok(Added::Staged) => self.is_batched = true,
+            Ok(Added::Already(_)) => self.settle(tools, task, Ok(None)),
+            Ok(Added::Not) => self.seen = Seen::Busy,
             Err(error) => self.settle(tools, task, Err(error)),
         }
     }
@@ -270,14 +292,24 @@ impl Looked {
 }
 
 fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize, u64))> {
+    Ok(take_if(tools, task, new, || true)?.unwrap_or_default())
+}
+
+/// What was stored, if it was new, and how many versions and bytes were pruned; `None`: it is not to be stored any more.
+type TakenIf = Option<(Option<Stored>, (usize, u64))>;
+
+fn take_if(tools: &Tools, task: &Task, new: &New, stands: impl Fn() -> bool) -> Result<TakenIf> {
     let folder = tools.backups.make(&task.document)?.compressing(task.watch.rules.compress);
     folder.lock()?;
+    if !stands() {
+        return Ok(None);
+    }
     match folder.take(new)? {
-        Taken::Already(_) => Ok((None, (0, 0))),
+        Taken::Already(_) => Ok(Some((None, (0, 0)))),
         Taken::New(stored) => {
             // Only after a store that succeeded; what cannot be removed now goes next time.
             let pruned = folder.prune(Keep::of(&task.watch.rules)).unwrap_or_default();
-            Ok((Some(stored), pruned))
+            Ok(Some((Some(stored), pruned)))
         }
     }
 }

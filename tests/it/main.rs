@@ -12,6 +12,7 @@ mod bad_input;
 mod by_hand;
 mod checking;
 mod commands;
+mod cooperating;
 mod corpus;
 mod damage;
 mod full;

@@ -1,4 +1,4 @@
-//! Programs that cooperate: many processes write one file, a daemon guards it, and somebody damages it all the while.
+//! Programs that cooperate: many processes write one file, a daemon guards it, and somebody injuries it all the while.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -93,12 +93,12 @@ fn sixteen_processes_lose_no_acknowledged_update_though_they_are_killed_and_the_
         (0..16).map(|number| Writer::start(&world, &path, format!("w{number}.0"), each)).collect();
     let mut ended: Vec<Writer> = Vec::new();
     let (begun, mut damaged, mut killed) = (Instant::now(), Instant::now(), Instant::now());
-    let (mut damages, mut kills) = (0, 0);
+    let (mut injuries, mut kills) = (0, 0);
     while !running.is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(if is_long() { 1200 } else { 150 }), "somebody waits for ever");
         if damaged.elapsed() > damage_every {
             fs::write(&path, b"{\"w0.0\": [0, 1, ").unwrap();
-            (damaged, damages) = (Instant::now(), damages + 1);
+            (damaged, injuries) = (Instant::now(), injuries + 1);
         }
         if killed.elapsed() > kill_every && running.len() > 2 {
             let mut one = running.remove(kills % running.len());
@@ -131,7 +131,7 @@ fn sixteen_processes_lose_no_acknowledged_update_though_they_are_killed_and_the_
         assert!((acknowledged..=acknowledged + 1).contains(&count), "{}: {count} of {acknowledged}", writer.name);
         updates += acknowledged;
     }
-    println!("{updates} updates acknowledged in {elapsed:.1?}, {damages} damages, {kills} writers killed, none lost");
+    println!("{updates} updates acknowledged in {elapsed:.1?}, {injuries} injuries, {kills} writers killed, none lost");
     assert!(!daemon.log_text().contains("suspicious"), "{}", daemon.log_text());
 }
 

@@ -24,6 +24,7 @@ mod links;
 mod living;
 mod loss;
 mod matrix;
+mod locks;
 mod ordinary;
 mod prospects;
 mod readme;

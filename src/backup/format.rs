@@ -20,8 +20,8 @@ pub fn check_format(disk: &Disk, directory: &Directory) -> Result<()> {
     match disk.open(directory, name)? {
         Opened::File(file, _) => {
             let bytes = disk.read(&file, &path, 64, || true)?.unwrap_or_default();
-            let found = String::from_utf8_lossy(&bytes);
-            // Nothing in it: the disk was full, or the power went, when it was made.
+            let found = String::from_utf8_lossy(&bytes).replace('\0', "");
+            // Nothing in it, or room for it only: the disk was full, or the power went, when it was made.
             if found.trim() == FORMAT || found.trim().is_empty() {
                 return Ok(());
             }

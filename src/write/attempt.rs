@@ -145,10 +145,11 @@ impl Writer {
             }
         };
         let put = self.put_new(begun, stored.clone(), &bytes, &attributes);
-        if is_new && !matches!(put, Ok(Put::Done(_))) {
+        if is_new && matches!(put, Ok(Put::Yielded) | Err((_, false))) {
             folder.retract(stored.version)?;
         }
-        Ok(self.ended(folder, &put?))
+        let put = put.map_err(|(error, _)| error)?;
+        Ok(self.ended(folder, &put))
     }
 
     /// The present bytes, if nobody is writing them.

@@ -204,19 +204,26 @@ impl Writer {
         }
     }
 
-    /// Puts the first bytes at the name, where nothing stands.
-    pub(super) fn put_new(&self, begun: Begun, stored: Stored, bytes: &[u8], attributes: &Attributes) -> Result<Put> {
-        let staged = begun.complete(&self.disk, &self.directory, stored.version, bytes, attributes)?;
+    /// Puts the first bytes at the name, where nothing stands. An error also says whether they may stand there.
+    pub(super) fn put_new(
+        &self,
+        begun: Begun,
+        stored: Stored,
+        bytes: &[u8],
+        attributes: &Attributes,
+    ) -> std::result::Result<Put, (Error, bool)> {
+        let staged = begun.complete(&self.disk, &self.directory, stored.version, bytes, attributes);
+        let staged = staged.map_err(|error| (error, false))?;
         match self.disk.rename(&self.directory, &staged.name, self.document.name()) {
             Ok(()) => {
-                self.disk.sync_directory(&self.directory)?;
-                self.verify(&staged, stored.digest)?;
+                let durable = self.disk.sync_directory(&self.directory);
+                durable.and_then(|()| self.verify(&staged, stored.digest)).map_err(|error| (error, true))?;
                 Ok(Put::Done(stored))
             }
             Err(error) => {
                 // It never stood at the name.
                 let _ = self.disk.unlink(&self.directory, &staged.name);
-                if error.io_kind() == Some(ErrorKind::AlreadyExists) { Ok(Put::Yielded) } else { Err(error) }
+                if error.io_kind() == Some(ErrorKind::AlreadyExists) { Ok(Put::Yielded) } else { Err((error, false)) }
             }
         }
     }

@@ -21,7 +21,7 @@ const ENOSPC: i32 = 28;
 
 /// How a disk goes wrong.
 #[derive(Clone, Copy, Debug)]
-enum Failure {
+pub(crate) enum Failure {
     /// This step fails, with this error; the later ones succeed.
     Once(i32),
     /// We die: this step does not happen, nor does any later one.
@@ -29,7 +29,7 @@ enum Failure {
 }
 
 /// EIO, ENOSPC, EDQUOT, EROFS, EINTR, EACCES, EMFILE and ENOMEM, and death.
-const FAILURES: [Failure; 9] = [
+pub(crate) const FAILURES: [Failure; 9] = [
     Failure::Once(EIO),
     Failure::Once(ENOSPC),
     Failure::Once(122),
@@ -57,7 +57,7 @@ fn failing(at: usize, failure: Failure) -> (Disk, Arc<AtomicUsize>) {
 }
 
 /// Does `act` with every one of its steps failing, each time on a fresh bench, and hands the bench to `check`.
-fn at_every_step(
+pub(crate) fn at_every_step(
     failure: Failure,
     fresh: impl Fn() -> Bench,
     act: impl Fn(&Bench, &Hands),

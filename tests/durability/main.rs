@@ -6,6 +6,7 @@
 mod aside;
 mod backups;
 mod bench;
+mod dying;
 mod failing;
 mod in_place;
 mod leftovers;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jsonwarden::config::Rules;
 use jsonwarden::{Guarded, Options};
 
-use crate::support::{Daemon, LIMIT, Launch, World, command, is_long, wait_until};
+use crate::support::{Daemon, LIMIT, Launch, World, command, is_long, skip, wait_until};
 
 /// What the writers write: each its numbers, in order.
 type Numbers = BTreeMap<String, Vec<u32>>;
@@ -212,4 +212,32 @@ fn what_is_no_file_is_refused_and_what_a_link_leads_to_is_written() {
     symlink("state.json", &link).unwrap();
     assert_eq!(code(&write(&world, &link, b"[1]", &[])), 0);
     assert_eq!((fs::read(&path).unwrap(), fs::read_link(&link).unwrap()), (b"[1]".to_vec(), "state.json".into()));
+}
+
+/// The first block of the README in this language.
+fn example(language: &str) -> &'static str {
+    let readme = include_str!("../../README.md");
+    let (_, after) = readme.split_once(&format!("```{language}\n")).unwrap();
+    after.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_examples_of_the_readme_write_what_they_say() {
+    let world = World::new();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_jsonwarden")).parent().unwrap().to_str().unwrap();
+    let search = format!("{binaries}:{}", std::env::var("PATH").unwrap());
+    for (program, flag, language, theme) in [("python3", "-c", "python", "dark"), ("node", "-e", "javascript", "light")]
+    {
+        let mut command = Command::new(program);
+        command.args([flag, example(language)]).current_dir(&world.files).env("PATH", &search);
+        command.env("JSONWARDEN_STATE_DIR", &world.state).env_remove("JSONWARDEN_CONFIG");
+        match command.status() {
+            Err(error) => skip(&format!("the README's example in {language}"), &error.to_string()),
+            Ok(status) => {
+                assert!(status.success(), "{language}: {status}");
+                let text = fs::read_to_string(world.file("settings.json")).unwrap();
+                assert_eq!(text, format!("{{\n  \"theme\": \"{theme}\"\n}}"));
+            }
+        }
+    }
 }

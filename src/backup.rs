@@ -4,6 +4,7 @@ mod batch;
 mod budget;
 mod changed;
 mod compress;
+mod events;
 mod folder;
 mod format;
 mod names;

@@ -45,6 +45,7 @@ pub mod swap;
 pub mod repair;
 pub mod write;
 pub mod guarded;
+pub mod bus;
 #[cfg(feature = "daemon")]
 pub mod steer;
 #[cfg(feature = "daemon")]

@@ -27,7 +27,7 @@ mod properties;
 use crate::error::{Cause, Error};
 use crate::validate::{Content, Tokens, reads_as};
 use draft::Draft;
-use find::find;
+use find::{Spot, find};
 use outline::Outline;
 
 pub use operation::{Operation, Value};
@@ -92,11 +92,23 @@ pub fn value_at<'t>(content: Content<'t>, pointer: &Pointer) -> Option<&'t [u8]>
     content.bytes.get(range)
 }
 
-/// The texts of the elements of the array that begins `text`; `None`: it is no array.
+/// The texts of the elements of the array at `pointer`; `None`: there is none.
 #[must_use]
-pub fn elements(text: Content<'_>) -> Option<Vec<&[u8]>> {
-    let outline = Outline::of_root(text).filter(|outline| !outline.is_object())?;
-    outline.entries.into_iter().map(|entry| text.bytes.get(entry.value)).collect()
+pub fn elements_at<'t>(content: Content<'t>, pointer: &Pointer) -> Option<Vec<&'t [u8]>> {
+    let outline = match find(content, pointer).ok()? {
+        Spot::Whole(_) => Outline::of_root(content)?,
+        Spot::Entry(outline, position) => Outline::at(content, outline.entries.get(position)?.value.start)?,
+        Spot::Free(_) => return None,
+    };
+    let texts = outline.entries.iter().map(|entry| content.bytes.get(entry.value.clone()));
+    if outline.is_object() { None } else { texts.collect() }
+}
+
+/// A value in one line, without blanks between its tokens.
+#[must_use]
+pub fn in_one_line(value: Content) -> Vec<u8> {
+    let style = style::Style { newline: "\n", unit: None, colon: b":".to_vec(), space: Vec::new() };
+    style.lay_out(value, None, false)
 }
 
 /// Do two texts say the same value? Objects are sets of members, numbers are compared by what they mean.

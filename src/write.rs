@@ -134,6 +134,18 @@ impl Writer {
         &self.document
     }
 
+    /// Where its versions are kept.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.backups
+    }
+
+    /// Does its name promise JSON Lines?
+    #[must_use]
+    pub fn is_of_lines(&self) -> bool {
+        self.rules.dialect.or_else(|| validate::dialect_of_name(self.document.name())) == Some(Dialect::Jsonl)
+    }
+
     /// The rules that it is written by.
     #[must_use]
     pub fn rules(&self) -> &Rules {

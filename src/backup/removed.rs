@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::Folder;
-use super::record;
+use super::{events, record};
 use crate::clock::{self, Timestamp};
 use crate::disk::Durable;
 use crate::error::Result;
@@ -67,8 +67,8 @@ impl Folder {
         }
         let mut rest = Vec::new();
         self.disk.list(&self.directory, |entry| {
-            let is_ours =
-                |name: &[u8]| name == record::NAME.to_bytes() || name == b"place" || name.starts_with(b".new-");
+            let known = [record::NAME.to_bytes(), events::NAME.as_bytes(), b"place"];
+            let is_ours = |name: &[u8]| known.contains(&name) || name.starts_with(b".new-");
             if !entry.is_directory && (is_ours(entry.name.as_encoded_bytes()) || noted(&entry.name).is_some()) {
                 rest.push(entry.name);
             }

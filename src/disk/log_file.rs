@@ -32,6 +32,25 @@ impl Disk {
         }
     }
 
+    /// Reads so many bytes of an open file from an offset on, fewer at its end.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn read_at(&self, file: &File, path: &Path, offset: u64, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        while (bytes.len() as u64) < count {
+            let wanted = usize::try_from(count - bytes.len() as u64).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            match file.read_at(&mut chunk[..wanted], offset + bytes.len() as u64) {
+                Ok(0) => break,
+                Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::new("reading", path, error)),
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Replaces bytes in the middle of a file, which may grow meanwhile.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::find::{Spot, find, find_present, not_there};
 use super::outline::{Outline, Shape};
 use super::pointer::Pointer;
 use super::style::{Style, indentation};
-use super::{Content, Refusal, elements};
+use super::{Content, Refusal, elements_at};
 use crate::document::Dialect;
 
 /// The text as the operations so far have left it.
@@ -163,7 +163,7 @@ impl Draft {
         }
         let text = self.laid_out(new, None, false);
         let content = Content { bytes: &text, dialect: inner_dialect(self.dialect) };
-        let lines = elements(content).filter(|lines| !lines.is_empty());
+        let lines = elements_at(content, &Pointer::default()).filter(|lines| !lines.is_empty());
         let lines = lines.ok_or_else(|| Refusal::Wrong("JSON Lines are an array of at least one line".into()))?;
         let newline = self.style.newline.as_bytes();
         Ok(lines.into_iter().flat_map(|line| [line, newline].concat()).collect())

@@ -4,7 +4,7 @@ use super::draft::{Draft, New, inner_dialect};
 use super::find::find_present;
 use super::pointer::Pointer;
 use super::sequence::{self, Step};
-use super::{Content, Refusal, is_same_value, merge};
+use super::{Content, Refusal, elements_at, is_same_value, merge};
 use crate::document::Dialect;
 use crate::validate::{findings, reads_as};
 use crate::verdict::Finding;
@@ -122,7 +122,8 @@ pub(super) fn test(draft: &Draft, pointer: &Pointer, value: &Value) -> Result<()
     let present = draft.part(range);
     let is_lines = pointer.segments().is_empty() && draft.content().dialect == Dialect::Jsonl;
     let is_same = if is_lines {
-        let lines = [b"[".as_slice(), &super::elements(draft.content()).unwrap_or_default().join(&b','), b"]"].concat();
+        let lines =
+            [b"[".as_slice(), &elements_at(draft.content(), pointer).unwrap_or_default().join(&b','), b"]"].concat();
         is_same_value(Content { bytes: &lines, dialect: inner_dialect(Dialect::Jsonl) }, value.content())
     } else {
         is_same_value(present, value.content())

@@ -1,0 +1,136 @@
+//! Publishing: events that wait are written in one step.
+
+use super::envelope::{Event, id, last_id};
+use super::skeleton;
+use crate::backup::{Backups, Folder};
+use crate::clock;
+use crate::document::{Dialect, DocumentId};
+use crate::error::{Cause, Error, Result};
+use crate::patch::{self, Operation, Pointer, Refusal, Value};
+use crate::validate::Content;
+use crate::write::{Damaged, Present, WriteError, Writer, Written};
+
+/// The events of one document.
+#[derive(Debug)]
+pub struct Bus<'w> {
+    /// What writes the document.
+    pub writer: &'w Writer,
+    /// Where its events stand.
+    pub pointer: Pointer,
+    /// So many events stay in the document; older ones move. `None`: all stay.
+    pub keep: Option<usize>,
+    /// Where older events are kept.
+    pub backups: &'w Backups,
+}
+
+/// An event that was published: it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its number in the document.
+    pub id: u64,
+    /// Its time, RFC 3339, UTC.
+    pub time: String,
+}
+
+/// Why events were not published: none of them was.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The document would not be valid with them, or could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Something else.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Bus<'_> {
+    /// Publishes events in one step: all of them, in their order, or none.
+    ///
+    /// # Errors
+    /// There is no array at the pointer, the lock was not to be had, or something failed.
+    pub fn publish(&self, events: &[Event]) -> std::result::Result<(Vec<Published>, Written), BusError> {
+        let mut published = Vec::new();
+        let written = self.writer.update(Damaged::Repair, |present| {
+            let (bytes, numbered) = self.with(present, events)?;
+            published = numbered;
+            Ok::<_, BusError>(bytes)
+        })?;
+        Ok((published, written))
+    }
+
+    /// The document with the events in it. Asked again, it gives them other numbers.
+    fn with(&self, present: Option<Present>, events: &[Event]) -> Result<(Vec<u8>, Vec<Published>)> {
+        let time = format!("{:.6}", clock::now());
+        let there = present.and_then(|present| patch::value_at(content(present), &self.pointer));
+        let texts = present.and_then(|present| patch::elements_at(content(present), &self.pointer)).unwrap_or_default();
+        let highest = texts.iter().filter_map(|text| id(text)).max().unwrap_or(0);
+        let folder = self.folder()?;
+        let archived = folder.as_ref().map_or(Ok(0), |folder| folder.last_events().map(|lines| last_id(&lines)))?;
+        let first = highest.max(archived).saturating_add(1);
+        let published: Vec<Published> =
+            (first..).zip(events).map(|(id, _)| Published { id, time: time.clone() }).collect();
+        let stamped = events.iter().zip(&published).map(|(event, published)| event.stamped(published.id, &time));
+        let stamped = stamped.collect::<std::result::Result<Vec<Value>, String>>();
+        let stamped = stamped.map_err(|why| self.failed(Cause::Usage(why)))?;
+        let Some(present) = present else { return Ok((self.first_text(&stamped), published)) };
+        let mut operations = vec![Operation::Append(self.pointer.clone(), stamped)];
+        if there.is_none() {
+            let empty = Value::new("[]").map_err(|why| self.failed(Cause::Usage(why)))?;
+            operations.insert(0, Operation::Set(self.pointer.clone(), empty));
+        }
+        let bytes = patch::apply(content(present), &operations).map_err(|refusal| self.refused(refusal))?;
+        let bytes = self.rotated(bytes, present.dialect, folder, archived)?;
+        Ok((bytes, published))
+    }
+
+    fn first_text(&self, events: &[Value]) -> Vec<u8> {
+        let is_lines = self.pointer.segments().is_empty() && self.writer.is_of_lines();
+        let lines: Vec<Vec<u8>> = events.iter().map(|event| patch::in_one_line(plain(event.text()))).collect();
+        if is_lines {
+            return lines.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+        }
+        skeleton::around(&self.pointer, &lines)
+    }
+
+    /// The document with no more events than are to be kept; the others are durable in the archive by then.
+    fn rotated(&self, bytes: Vec<u8>, dialect: Dialect, folder: Option<Folder>, archived: u64) -> Result<Vec<u8>> {
+        let Some(keep) = self.keep else { return Ok(bytes) };
+        let whole = Content { bytes: &bytes, dialect };
+        let texts = patch::elements_at(whole, &self.pointer).unwrap_or_default();
+        let surplus = texts.len().saturating_sub(keep);
+        if surplus == 0 {
+            return Ok(bytes);
+        }
+        let old = texts.iter().take(surplus).filter(|text| id(text).is_none_or(|id| id > archived));
+        let lines: Vec<Vec<u8>> = old.map(|text| patch::in_one_line(plain(text))).collect();
+        let folder = folder.map_or_else(|| self.backups.make(self.document()), Ok)?;
+        folder.append_events(&lines)?;
+        let removed = [Operation::RemoveFirst(self.pointer.clone(), surplus)];
+        patch::apply(whole, &removed).map_err(|refusal| self.refused(refusal))
+    }
+
+    /// Where the document's versions are, if this user may look.
+    fn folder(&self) -> Result<Option<Folder>> {
+        self.backups.find(self.document())
+    }
+
+    fn document(&self) -> &DocumentId {
+        self.writer.document()
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        refusal.into_error("publishing to", self.document().path())
+    }
+
+    fn failed(&self, cause: Cause) -> Error {
+        Error::new("publishing to", self.document().path(), cause)
+    }
+}
+
+fn content(present: Present) -> Content {
+    Content { bytes: present.bytes, dialect: present.dialect }
+}
+
+fn plain(bytes: &[u8]) -> Content<'_> {
+    Content { bytes, dialect: Dialect::Python }
+}

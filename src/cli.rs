@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod diff;
 mod differing;
+mod exec;
 mod forget;
 mod hand;
 mod history;
@@ -16,7 +17,9 @@ mod incidents;
 mod live;
 mod moment;
 mod orphans;
+mod patch;
 mod pen;
+mod publish;
 mod repair;
 mod report;
 mod restore;
@@ -26,6 +29,7 @@ mod status;
 mod steer;
 mod store;
 mod table;
+mod tail;
 mod unit;
 mod verify;
 mod walk;
@@ -84,6 +88,12 @@ enum Command {
     Verify(verify::Arguments),
     /// Puts what comes on standard input in the place of a file, safely: lock, back up, validate, exchange, validate again
     Write(write::Arguments),
+    /// Changes values in a document, under its lock; what is not named stays byte for byte
+    Patch(patch::Arguments),
+    /// Appends events to the array of a shared document, each with its number and time
+    Publish(publish::Arguments),
+    /// Prints the events of a shared document, and those that come, as JSON lines
+    Tail(tail::Arguments),
     /// Removes all that is kept of files: versions, quarantine, and what the log of incidents says of them
     Forget(forget::Arguments),
     /// Prints what survives of a damaged file, and says what it has that the newest good version has not; exit status 1
@@ -105,6 +115,8 @@ enum Command {
     Guard(steer::Scope),
     /// Has the daemon read its configuration again; says why, if that is refused
     Reload,
+    /// Repairs its files, then runs a command under guard: for containers, and for programs that cannot start on a corrupt file
+    Exec(exec::Arguments),
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -254,6 +266,9 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Repair(arguments) => repair::run(&arguments, &mut session),
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
         Command::Write(arguments) => write::run(&arguments, &mut session),
+        Command::Patch(arguments) => patch::run(arguments, &mut session),
+        Command::Publish(arguments) => publish::run(&arguments, &mut session),
+        Command::Tail(arguments) => tail::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),
         Command::Salvage(arguments) => salvage::run(&arguments, &mut session),
         Command::Incidents(arguments) => incidents::run(&arguments, &mut session),
@@ -264,6 +279,7 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Observe(scope) => steer::steer("observe", &scope, &mut session),
         Command::Guard(scope) => steer::steer("guard", &scope, &mut session),
         Command::Reload => steer::reload(&mut session),
+        Command::Exec(arguments) => exec::run(arguments, &mut session),
         Command::Config(command) => config::run(&command, &mut session),
     }
 }

@@ -203,6 +203,10 @@ pub struct Rules {
     pub on_suspicious: OnSuspicious,
     /// What makes a version plausible.
     pub expectations: Expectations,
+    /// Where the events of the message bus stand in the document, as a JSON Pointer; `None`: at `/events`.
+    pub events: Option<String>,
+    /// So many events stay in the document when one is published; `None`: all.
+    pub events_keep: Option<u32>,
 }
 
 /// Which versions are compressed.
@@ -323,6 +327,8 @@ impl Default for Rules {
             compress: Compress::Auto,
             on_suspicious: OnSuspicious::Alert,
             expectations: Expectations::default(),
+            events: None,
+            events_keep: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -32,7 +33,7 @@ use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::record::{self, Recorder, log};
 use crate::recover::{self, Recovering, Remembered};
-use crate::stage::{Fatal, Heartbeat, Latch};
+use crate::stage::{Fatal, Heartbeat, Latch, Latched};
 use crate::steer::Orders;
 use crate::watch::Watching;
 use reload::{Reloading, tell_left_out, watch_in_turn};
@@ -66,6 +67,24 @@ pub struct Start {
     pub options: Options,
     /// What the environment says.
     pub surroundings: Surroundings,
+    /// Who ends it, and hears how; `None`: SIGTERM and SIGINT end it.
+    pub companion: Option<SyncSender<Guarding>>,
+}
+
+/// A guard that has begun, for whoever runs it beside something else.
+#[derive(Debug)]
+pub struct Guarding {
+    /// `true` ends it.
+    pub drain: watch::Sender<bool>,
+    /// Open when all files have been looked at once.
+    pub ready: Vec<Latched>,
+}
+
+impl Guarding {
+    /// Whoever asked for it waits for it.
+    fn tell(self, companion: Option<SyncSender<Self>>) {
+        let _ = companion.map(|companion| companion.send(self));
+    }
 }
 
 /// Guards until SIGTERM or SIGINT.
@@ -105,11 +124,11 @@ async fn stages(
     health: Arc<Health>,
     logging: Arc<Logging>,
 ) -> Result<()> {
-    let Start { settings, options, surroundings } = start;
+    let Start { settings, options, surroundings, companion } = start;
     let settings = Arc::new(settings);
     let (drain, drained) = watch::channel(false);
     let (reload_sender, wishes) = mpsc::channel(RELOADS);
-    signals::listen(drain, reload_sender.clone())?;
+    signals::listen(companion.is_none().then(|| drain.clone()), reload_sender.clone())?;
     let tcp = listen(settings.listen).await?;
     // Removed at the end, when nobody is answered any more.
     let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
@@ -117,8 +136,7 @@ async fn stages(
     let (journal, recall) = journal(&disk, state_dir, &health)?;
     let metrics = Arc::new(registered(&settings)?);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
-    let recent = Arc::new(Recent::new(recall.recent));
-    let standing = recall.standing;
+    let (recent, standing) = (Arc::new(Recent::new(recall.recent)), recall.standing);
 
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (order_sender, orders) = mpsc::channel(ORDERS);
@@ -158,6 +176,7 @@ async fn stages(
     let draining = Arc::new(AtomicBool::new(false));
     let hosts = Hosts::new(&settings.hosts);
     let (heartbeats, latches) = (beats.to_vec(), vec![is_placed, is_judged]);
+    Guarding { drain, ready: latches.clone() }.tell(companion);
     let source = Source { heartbeats: heartbeats.clone(), latches: latches.clone(), status: status.clone() };
     let systemd = Systemd::start(source)?;
     let reloading = Reloading {

@@ -107,7 +107,17 @@ pub fn elements_at<'t>(content: Content<'t>, pointer: &Pointer) -> Option<Vec<&'
 /// A value in one line, without blanks between its tokens.
 #[must_use]
 pub fn in_one_line(value: Content) -> Vec<u8> {
-    let style = style::Style { newline: "\n", unit: None, colon: b":".to_vec(), space: Vec::new() };
+    one_line(value, b":", b"")
+}
+
+/// A value in one line, for people: a blank behind every colon and comma.
+#[must_use]
+pub fn in_one_wide_line(value: Content) -> Vec<u8> {
+    one_line(value, b": ", b" ")
+}
+
+fn one_line(value: Content, colon: &[u8], space: &[u8]) -> Vec<u8> {
+    let style = style::Style { newline: "\n", unit: None, colon: colon.to_vec(), space: space.to_vec() };
     style.lay_out(value, None, false)
 }
 

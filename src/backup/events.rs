@@ -78,10 +78,10 @@ impl Folder {
             let end = self.disk.read_at(&file, &path, start, span)?;
             let is_all = start == 0 || span >= TAIL_BYTES;
             // A whole line: one break before it and one behind it.
-            let breaks = end.iter().filter(|byte| **byte == b'\n').count();
-            if is_all || breaks >= 2 {
-                let cut =
-                    if start == 0 { 0 } else { end.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+            let first_break = end.iter().position(|byte| *byte == b'\n');
+            let has_line = first_break != end.iter().rposition(|byte| *byte == b'\n');
+            if is_all || has_line {
+                let cut = if start == 0 { 0 } else { first_break.map_or(0, |at| at + 1) };
                 return Ok(Some(end.get(cut..).unwrap_or_default().to_vec()));
             }
             span *= 4;

@@ -84,11 +84,11 @@ impl Bus<'_> {
     }
 
     fn first_text(&self, events: &[Value]) -> Vec<u8> {
-        let is_lines = self.pointer.segments().is_empty() && self.writer.is_of_lines();
-        let lines: Vec<Vec<u8>> = events.iter().map(|event| patch::in_one_line(plain(event.text()))).collect();
-        if is_lines {
-            return lines.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+        if self.pointer.segments().is_empty() && self.writer.is_of_lines() {
+            let line = |event: &Value| [patch::in_one_line(plain(event.text())), b"\n".to_vec()].concat();
+            return events.iter().flat_map(line).collect();
         }
+        let lines: Vec<Vec<u8>> = events.iter().map(|event| patch::in_one_wide_line(plain(event.text()))).collect();
         skeleton::around(&self.pointer, &lines)
     }
 

@@ -6,10 +6,8 @@ use crate::patch::Pointer;
 pub(super) fn around(pointer: &Pointer, events: &[Vec<u8>]) -> Vec<u8> {
     let keys = pointer.segments();
     let indent = |level: usize| "  ".repeat(level);
-    let lines: Vec<String> = events
-        .iter()
-        .map(|event| format!("\n{}{}", indent(keys.len() + 1), String::from_utf8_lossy(event)))
-        .collect();
+    let lines: Vec<String> =
+        events.iter().map(|event| format!("\n{}{}", indent(keys.len() + 1), String::from_utf8_lossy(event))).collect();
     let array = format!("[{}\n{}]", lines.join(","), indent(keys.len()));
     let object = |inner: String, (level, key): (usize, &String)| {
         format!("{{\n{}{}: {inner}\n{}}}", indent(level + 1), serde_json::Value::from(key.as_str()), indent(level))

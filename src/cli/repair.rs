@@ -35,8 +35,24 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let loaded = session.load()?;
     let beside = if arguments.offline { "" } else { ", beside a daemon if one runs" };
     say(format_args!("on the state directory {}{beside}", super::shown(&loaded.settings.state_dir)));
+    if arguments.offline {
+        // Before a service's first start there may be none yet.
+        session.disk.make_directory_at(&loaded.settings.state_dir)?;
+    }
     let (paths, unread) =
         if arguments.paths.is_empty() { configured(&loaded, session) } else { (arguments.paths.clone(), Vec::new()) };
+    each(paths, unread, session)
+}
+
+/// Repairs what is damaged of all that is configured; the worst exit status.
+pub(super) fn all(loaded: &Loaded, session: &mut Session<'_>) -> Ended {
+    session.disk.make_directory_at(&loaded.settings.state_dir)?;
+    let (paths, unread) = configured(loaded, session);
+    each(paths, unread, session)
+}
+
+/// Repairs what is damaged of these; the worst exit status, also of what could not be looked through.
+fn each(paths: Vec<PathBuf>, unread: Vec<Error>, session: &mut Session<'_>) -> Ended {
     let mut worst = 0;
     for error in unread {
         say(format_args!("jsonwarden: {error}"));

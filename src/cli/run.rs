@@ -32,10 +32,11 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
         return Err(nothing_to_guard(&loaded).into());
     }
     let (options, surroundings) = (session.options.clone(), session.surroundings.clone());
-    Ok(guard(Start { settings: loaded.settings, options, surroundings }))
+    Ok(guard(Start { settings: loaded.settings, options, surroundings, companion: None }))
 }
 
-fn nothing_to_guard(loaded: &Loaded) -> LoadError {
+/// That no watch names anything.
+pub(super) fn nothing_to_guard(loaded: &Loaded) -> LoadError {
     let place = loaded.file.as_deref().map_or_else(|| "a configuration file".to_owned(), shown);
     let what = format!(
         "nothing to guard; name files or folders (jsonwarden run PATH…), or write a [[watch]] with name and paths into {place}"

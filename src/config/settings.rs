@@ -195,6 +195,8 @@ pub(super) fn rules(entries: &Entries) -> Rules {
             _ => OnSuspicious::Alert,
         },
         expectations: expectations(entries, built_in.expectations),
+        events: entries.text("events"),
+        events_keep: entries.count("events_keep"),
     }
 }
 

@@ -129,13 +129,15 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         compress: Compress::Always,
         on_suspicious: OnSuspicious::Restore,
         expectations: Expectations { shrink_limit: 0.0, ..Expectations::default() },
+        events: None,
+        events_keep: None,
     };
     assert_eq!(loaded(&format!("{defaults}{}", watch(""))).settings.watches[0].rules, written);
     let beaten = loaded(&format!("{defaults}{}", watch("settle = \"3s\"\nbackup.keep_last = 6")));
     let expected = Rules { settle: Duration::from_secs(3), keep_last: 6, ..written.clone() };
     assert_eq!(beaten.settings.watches[0].rules, expected);
-    let own =
-        "on_suspicious = \"accept\"\nrequired = [\"/a\"]\nmonotonic = [\"/b/0\"]\npinned = true\nshrink_limit = 0.25";
+    let own = "on_suspicious = \"accept\"\nrequired = [\"/a\"]\nmonotonic = [\"/b/0\"]\npinned = true\nshrink_limit = 0.25\n\
+         events = \"/log\"\nevents_keep = 9";
     let expectations = Expectations {
         shrink_limit: 0.25,
         required: vec!["/a".into()],
@@ -143,7 +145,8 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
         pinned: true,
         schemas: None,
     };
-    let expected = Rules { on_suspicious: OnSuspicious::Accept, expectations, ..written };
+    let events = Some("/log".to_owned());
+    let expected = Rules { on_suspicious: OnSuspicious::Accept, expectations, events, events_keep: Some(9), ..written };
     assert_eq!(loaded(&format!("{defaults}{}", watch(own))).settings.watches[0].rules, expected);
 }
 

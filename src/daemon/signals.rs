@@ -11,11 +11,13 @@ use tokio::sync::{mpsc, watch};
 use crate::error::{Error, Result};
 use crate::steer::Reload;
 
-/// Waits for signals on a thread of its own: a runtime that is stuck still hears them.
+/// Waits for signals on a thread of its own: a runtime that is stuck still hears them. Where there is nothing to drain,
+/// somebody else in this process has them.
 ///
 /// # Errors
 /// The system refuses a handler or a thread.
-pub(super) fn listen(drain: watch::Sender<bool>, reload: mpsc::Sender<Reload>) -> Result<()> {
+pub(super) fn listen(drain: Option<watch::Sender<bool>>, reload: mpsc::Sender<Reload>) -> Result<()> {
+    let Some(drain) = drain else { return Ok(()) };
     let failed = |error| Error::new("listening for signals", "signal(7)", error);
     let asked_before = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {

@@ -1,0 +1,230 @@
+//! `tail`: prints the events of a shared document, and those that come.
+
+mod cursor;
+mod waking;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::publish::configured_pointer;
+use super::store::state_directory;
+use super::{Ended, Failure, Session, say};
+use crate::backup::Backups;
+use crate::bus::{Follower, Fresh, Numbered};
+use crate::config::Rules;
+use crate::disk::signature::Signature;
+use crate::disk::{Disk, Opened};
+use crate::document::{Dialect, DocumentId};
+use crate::error::{Cause, Error, Result};
+use crate::patch::Pointer;
+use crate::validate::{self, Content, Reader};
+use crate::verdict::Verdict;
+use crate::write::resolved;
+use cursor::Cursor;
+use waking::{Waking, Woken};
+
+/// Without a word from the kernel the document is looked at this often all the same.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A file that changed so lately may have changed again without looking different (kernels before 6.13 date by ticks).
+const FRESH: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The document
+    path: PathBuf,
+    /// Begin with the event of this number, also where it has left the document [default: the first that stands in it]
+    #[arg(long, value_name = "ID")]
+    from: Option<u64>,
+    /// Only events of this type; may be said several times
+    #[arg(long = "type", value_name = "TYPE")]
+    kinds: Vec<String>,
+    /// Keep the number of the last event that was printed in this file, and go on behind it
+    #[arg(long, value_name = "FILE")]
+    cursor: Option<PathBuf>,
+    /// End when all that is there has been printed
+    #[arg(long)]
+    no_follow: bool,
+    /// Where in the document the events stand [default: as configured, /events; "" in JSON Lines]
+    #[arg(long, value_name = "POINTER")]
+    pointer: Option<Pointer>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
+    let loaded = session.load()?;
+    let path = session.surroundings.current_dir.join(&arguments.path);
+    let document = resolved(&session.disk, &path)?;
+    let watched = loaded.settings.watch_of(document.path()).or_else(|| loaded.settings.watch_of(&path));
+    let rules = watched.map_or(&loaded.defaults, |(watch, _)| &watch.rules).clone();
+    let cursor = arguments.cursor.as_ref().map(|path| session.surroundings.current_dir.join(path));
+    let cursor = cursor.map(|path| Cursor::open(&session.disk, &path)).transpose()?;
+    let printed = cursor.as_ref().and_then(Cursor::position);
+    let next = printed.map(|id| id.saturating_add(1)).or(arguments.from);
+    let named = validate::dialect_of_name(document.name());
+    let is_of_lines = rules.dialect.or(named) == Some(Dialect::Jsonl);
+    let pointer = arguments.pointer.clone().unwrap_or_else(|| configured_pointer(&rules, is_of_lines));
+    let mut tail = Tail {
+        disk: session.disk.clone(),
+        path,
+        state_dir: loaded.settings.state_dir,
+        rules,
+        follower: Follower::new(pointer, next),
+        kinds: arguments.kinds.clone(),
+        cursor,
+        seen: None,
+    };
+    if arguments.no_follow { tail.once(session) } else { tail.follow(&document, session) }
+}
+
+/// Somebody who follows a document's events.
+struct Tail {
+    disk: Disk,
+    path: PathBuf,
+    state_dir: PathBuf,
+    rules: Rules,
+    follower: Follower,
+    /// The types that are wanted; none: all.
+    kinds: Vec<String>,
+    cursor: Option<Cursor>,
+    /// What the document looked like when all of it had been printed.
+    seen: Option<Signature>,
+}
+
+/// What a look at the document found.
+enum Seen {
+    /// Its text.
+    Text(Vec<u8>, Dialect),
+    /// Nothing that reads: it is not there, or just being written, or damaged.
+    Nothing(&'static str),
+    /// What was there at the last look.
+    Same,
+}
+
+impl Tail {
+    /// Prints all that is there. A document that does not read is waited for, but not for ever.
+    fn once(&mut self, session: &mut Session<'_>) -> Ended {
+        let deadline = Instant::now() + self.rules.lock_timeout;
+        loop {
+            match self.print_all(session)? {
+                None => return Ok(0),
+                Some(why) if Instant::now() >= deadline || why == NOT_THERE => {
+                    return Err(Error::new("reading", &self.path, Cause::Absent(why.to_owned())).into());
+                }
+                Some(_) => std::thread::sleep(FRESH),
+            }
+        }
+    }
+
+    fn follow(&mut self, document: &DocumentId, session: &mut Session<'_>) -> Ended {
+        let waking = Waking::new(document)?;
+        loop {
+            self.print_all(session)?;
+            // What changed within a tick may look the same; then it is looked at once more.
+            let wait = if self.seen.is_some_and(|seen| seen.age() < FRESH) { FRESH } else { POLL };
+            if waking.wait(wait) == Woken::Ends {
+                return Ok(0);
+            }
+        }
+    }
+
+    /// Prints what is new; says why nothing can be.
+    fn print_all(&mut self, session: &mut Session<'_>) -> std::result::Result<Option<&'static str>, Failure> {
+        loop {
+            let (text, dialect) = match self.look()? {
+                Seen::Text(text, dialect) => (text, dialect),
+                Seen::Nothing(why) => return Ok(Some(why)),
+                Seen::Same => return Ok(None),
+            };
+            let content = Content { bytes: &text, dialect };
+            let (disk, state_dir, path) = (self.disk.clone(), self.state_dir.clone(), self.path.clone());
+            let fresh = self.follower.fresh(content, |from, to| archived(&disk, &state_dir, &path, from, to))?;
+            let is_all = fresh.events.is_empty() && fresh.missing.is_empty();
+            self.print(&fresh, session)?;
+            if is_all {
+                return Ok(None);
+            }
+            self.seen = None;
+        }
+    }
+
+    fn print(&mut self, fresh: &Fresh, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        for (first, last) in &fresh.missing {
+            say(format_args!("the events {first} to {last} are neither in the document nor in its archive"));
+        }
+        for event in &fresh.events {
+            if self.kinds.is_empty() || self.kinds.contains(&event.kind) {
+                print_line(&event.line, session)?;
+                if let Some(cursor) = &mut self.cursor {
+                    cursor.keep(event.id)?;
+                }
+            }
+        }
+        if let (Some(cursor), Some(next)) = (&mut self.cursor, self.follower.next()) {
+            cursor.keep(next.saturating_sub(1))?;
+            cursor.sync()?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<Seen> {
+        let document = resolved(&self.disk, &self.path)?;
+        let directory = self.disk.open_directory(document.directory())?;
+        let (file, found) = match self.disk.open(&directory, document.name())? {
+            Opened::File(file, found) => (file, found),
+            Opened::Missing => return Ok(Seen::Nothing(NOT_THERE)),
+            Opened::Other(_) => return Ok(Seen::Nothing("it is no regular file")),
+        };
+        if self.seen == Some(found) {
+            return Ok(Seen::Same);
+        }
+        if found.bytes > self.rules.max_size {
+            return Ok(Seen::Nothing("it has more bytes than its max_size"));
+        }
+        let limit = self.rules.max_size.saturating_add(1);
+        let text = self.disk.read(&file, document.path(), limit, || true)?.unwrap_or_default();
+        let reader = Reader {
+            dialect: self.rules.dialect,
+            enrolled: None,
+            named: validate::dialect_of_name(document.name()),
+            literal: true,
+        };
+        match validate::judge(&text, &reader) {
+            Verdict::Valid { dialect, .. } | Verdict::Suspicious(dialect, _) => {
+                self.seen = Some(found).filter(|found| found.age() >= FRESH);
+                Ok(Seen::Text(text, dialect))
+            }
+            Verdict::Corrupt(_) | Verdict::Told(_) => Ok(Seen::Nothing("it does not read")),
+        }
+    }
+}
+
+const NOT_THERE: &str = "it is not there";
+
+fn print_line(line: &[u8], session: &mut Session<'_>) -> io::Result<()> {
+    session.raw.write_all(line)?;
+    session.raw.write_all(b"\n")?;
+    session.raw.flush()
+}
+
+/// The events that have left the document, by their numbers.
+fn archived(
+    disk: &Disk,
+    state_dir: &std::path::Path,
+    path: &std::path::Path,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Numbered>> {
+    let state = match state_directory(disk, state_dir) {
+        Err(error) if matches!(error.cause(), Cause::Absent(_)) => return Ok(Vec::new()),
+        state => state?,
+    };
+    let Some(folder) = Backups::new(disk.clone(), state).find(&resolved(disk, path)?)? else { return Ok(Vec::new()) };
+    let mut events = Vec::new();
+    folder.each_event(|line| {
+        events.extend(Numbered::read(line).filter(|event| (from..=to).contains(&event.id)));
+    })?;
+    Ok(events)
+}

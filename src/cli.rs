@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod diff;
 mod differing;
+mod edit;
 mod exec;
 mod forget;
 mod hand;
@@ -90,6 +91,8 @@ enum Command {
     Write(write::Arguments),
     /// Changes values in a document, under its lock; what is not named stays byte for byte
     Patch(patch::Arguments),
+    /// Opens an editor on a copy of a document, judges and shows what changed, and writes it safely
+    Edit(edit::Arguments),
     /// Appends events to the array of a shared document, each with its number and time
     Publish(publish::Arguments),
     /// Prints the events of a shared document, and those that come, as JSON lines
@@ -267,6 +270,7 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Verify(arguments) => verify::run(&arguments, &mut session),
         Command::Write(arguments) => write::run(&arguments, &mut session),
         Command::Patch(arguments) => patch::run(arguments, &mut session),
+        Command::Edit(arguments) => edit::run(&arguments, &mut session),
         Command::Publish(arguments) => publish::run(&arguments, &mut session),
         Command::Tail(arguments) => tail::run(&arguments, &mut session),
         Command::Forget(arguments) => forget::run(&arguments, &mut session),

@@ -244,7 +244,11 @@ fn undo(
     Ok(Swapped::Yielded)
 }
 
-fn random() -> Result<u64> {
+/// A number that nobody can guess.
+///
+/// # Errors
+/// The kernel has no randomness.
+pub(crate) fn random() -> Result<u64> {
     let mut bytes = [0; 8];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(|errno| Error::new("asking for randomness", "getrandom(2)", errno))?;

@@ -79,11 +79,8 @@ fn composed(arguments: &Arguments) -> String {
 }
 
 fn user(session: &Session<'_>) -> String {
-    let variables = &session.surroundings.variables;
-    let name = ["USER", "LOGNAME"].iter().find_map(|name| {
-        let found = variables.iter().find(|(variable, _)| variable == name);
-        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
-    });
+    let set = |name: &&str| session.surroundings.variable(name).and_then(std::ffi::OsStr::to_str);
+    let name = ["USER", "LOGNAME"].iter().filter_map(set).find(|name| !name.is_empty());
     name.map_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()), ToOwned::to_owned)
 }
 

@@ -1,0 +1,186 @@
+//! `edit`: a person's editor on a private copy; what comes out is judged, compared, and written safely, or not at all.
+
+mod confirm;
+mod copy;
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::pen::{PenArguments, failure, writer};
+use super::{Ended, Failure, Session, differing, say};
+use crate::config::quantity::{parse_span, span_text};
+use crate::difference::{VALUES_MAX, compare};
+use crate::document::{Dialect, Version};
+use crate::error::{Cause, Error};
+use crate::validate::Content;
+use crate::write::{Damaged, Present, WriteError, Writer, Written};
+use confirm::{Answer, Confirmation};
+use copy::Copy;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The file
+    path: PathBuf,
+    /// Put the version before back unless Enter is pressed within this time, such as "5m"; also when the terminal goes away
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    confirm: Option<Duration>,
+    #[command(flatten)]
+    pen: PenArguments,
+}
+
+/// What was there when the editor was opened.
+struct Base {
+    bytes: Vec<u8>,
+    dialect: Dialect,
+    version: Version,
+}
+
+/// Why nothing was written.
+enum Unwritten {
+    Write(WriteError),
+    /// Somebody else wrote meanwhile: this is their version.
+    Overtaken(Version),
+    Failed(Error),
+}
+
+impl From<WriteError> for Unwritten {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
+    let writer = writer(&arguments.path, &arguments.pen, session)?;
+    let edit = Edit { arguments, base: base(&writer).map_err(|why| told(arguments, why))?, writer };
+    let copy = Copy::make(&session.disk, &session.surroundings, edit.writer.document().name(), &edit.base.bytes)?;
+    let bytes = edit.edited(&copy, session)?;
+    if bytes == edit.base.bytes {
+        copy.remove();
+        writeln!(session.out, "{}: nothing changed", edit.writer.document())?;
+        return Ok(0);
+    }
+    edit.show(&bytes, session)?;
+    let written = edit.write(&bytes, &edit.base.bytes).map_err(|why| {
+        say(format_args!("jsonwarden: what you wrote is kept in {}", copy.shown()));
+        told(arguments, why)
+    })?;
+    copy.remove();
+    writeln!(session.out, "{}: version {}", edit.writer.document(), written.version)?;
+    session.out.flush()?;
+    match arguments.confirm {
+        None => Ok(0),
+        Some(within) => edit.confirmed(within, &bytes, session),
+    }
+}
+
+/// The present bytes, which are a version from now on.
+fn base(writer: &Writer) -> std::result::Result<Base, Unwritten> {
+    let mut base = None;
+    writer.update(Damaged::Repair, |present: Option<Present>| {
+        let Some(Present { bytes, dialect, version }) = present else {
+            let why = Cause::Absent("it is not there; make it with `jsonwarden write`".to_owned());
+            return Err(Unwritten::Failed(Error::new("editing", writer.document().path(), why)));
+        };
+        base = Some(Base { bytes: bytes.to_vec(), dialect, version });
+        Ok(bytes.to_vec())
+    })?;
+    let none = || Error::new("editing", writer.document().path(), Cause::Absent("nothing was read".to_owned()));
+    base.ok_or_else(|| Unwritten::Failed(none()))
+}
+
+fn told(arguments: &Arguments, why: Unwritten) -> Failure {
+    match why {
+        Unwritten::Write(error) => failure(&arguments.path, error),
+        Unwritten::Failed(error) => error.into(),
+        Unwritten::Overtaken(version) => {
+            let why = format!("somebody wrote version {version} meanwhile; edit again, from there");
+            Error::new("editing", &arguments.path, Cause::Absent(why)).into()
+        }
+    }
+}
+
+struct Edit<'a> {
+    arguments: &'a Arguments,
+    writer: Writer,
+    base: Base,
+}
+
+impl Edit<'_> {
+    /// What comes out of the editor, once it is valid.
+    fn edited(&self, copy: &Copy, session: &Session<'_>) -> std::result::Result<Vec<u8>, Failure> {
+        let kept = |failure: Failure| {
+            say(format_args!("jsonwarden: what you wrote is kept in {}", copy.shown()));
+            failure
+        };
+        loop {
+            copy.edit(&session.surroundings).map_err(|error| kept(error.into()))?;
+            let bytes = copy.read().map_err(|error| kept(error.into()))?;
+            let why = match self.writer.refuse_invalid(&bytes) {
+                Ok(_) => return Ok(bytes),
+                Err(error) => failure(&self.arguments.path, error),
+            };
+            if !is_wanted_again(&why) {
+                return Err(kept(why));
+            }
+        }
+    }
+
+    /// Shows what will be another value than before.
+    fn show(&self, bytes: &[u8], session: &mut Session<'_>) -> io::Result<()> {
+        let old = Content { bytes: &self.base.bytes, dialect: self.base.dialect };
+        let mut shown = Ok(());
+        let out = &mut *session.out;
+        let counts = compare(old, Content { bytes, ..old }, VALUES_MAX, &mut |change| {
+            if shown.is_ok() {
+                shown = differing::line(&change, out);
+            }
+        });
+        shown?;
+        match counts {
+            Ok(counts) if counts.is_none() => writeln!(session.out, "no value is another one, only their text"),
+            Ok(_) => Ok(()),
+            Err(too_many) => writeln!(session.out, "not compared: {too_many}"),
+        }
+    }
+
+    /// Writes these bytes if those still stand there.
+    fn write(&self, bytes: &[u8], expected: &[u8]) -> std::result::Result<Written, Unwritten> {
+        self.writer.update(Damaged::Repair, |present: Option<Present>| match present {
+            Some(present) if present.bytes == expected => Ok(bytes.to_vec()),
+            Some(present) => Err(Unwritten::Overtaken(present.version)),
+            None => Err(Unwritten::Overtaken(self.base.version)),
+        })
+    }
+
+    /// Waits until somebody says that it is right, and puts the version before back if nobody does.
+    fn confirmed(&self, within: Duration, written: &[u8], session: &mut Session<'_>) -> Ended {
+        let confirmation = Confirmation::new()?;
+        let before = self.base.version;
+        say(format_args!("press Enter within {} to keep it; else version {before} comes back", span_text(within)));
+        let why = match confirmation.wait(within) {
+            Answer::Yes => return Ok(0),
+            Answer::No => "not confirmed",
+            Answer::Nobody => "the terminal is gone",
+            Answer::Late => "nobody confirmed it in time",
+        };
+        let back = self.write(&self.base.bytes, written).map_err(|error| told(self.arguments, error))?;
+        say(format_args!("{why}: version {before} is back, as version {}", back.version));
+        session.out.flush()?;
+        Ok(1)
+    }
+}
+
+/// Does the person at the terminal want to mend it?
+fn is_wanted_again(why: &Failure) -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    say(why.message().unwrap_or_default());
+    say("edit again? [Y/n]");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok_and(|length| length > 0) && !answer.trim().to_lowercase().starts_with('n')
+}

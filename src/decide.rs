@@ -11,6 +11,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::Repair;
 pub use input::{Ended, Input, Next, Note, Seen};
 pub use recall::Recalled;
 pub use step::step;

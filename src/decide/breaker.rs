@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Policy;
-use crate::document::Digest;
+use crate::document::{Digest, Version};
 
 /// How often a document was repaired, and whether that is enough for now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,19 @@ pub(super) struct Breaker {
     open_for: Duration,
     /// The document was whole before a restart: the first valid version is taken for the one that we put back.
     was_whole: bool,
+    /// The version that was put back last before a restart, until it is known what the store holds.
+    recalled: Option<Version>,
+}
+
+/// A repair of before a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// When.
+    pub at: Instant,
+    /// What was put back.
+    pub version: Version,
+    /// Was the next damage held by the breaker?
+    pub was_held_after: bool,
 }
 
 /// The longest that an open breaker waits between two tries, unless the span itself is longer.
@@ -44,28 +57,34 @@ impl Breaker {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Goes on after a restart; it was open before, or not.
-    pub(super) fn recall(&mut self, repairs: &[Instant], was_whole: bool, is_open: bool, policy: &Policy) {
-        let surplus = repairs.len().saturating_sub(policy.max_repairs.max(1) as usize);
-        self.repairs.extend(&repairs[surplus..]);
-        self.was_whole = was_whole && !self.repairs.is_empty();
-        if is_open && policy.max_repairs > 0 {
-            // It waited that long before the last repair; each one doubles it.
-            let gap = match repairs {
-                [.., before, last] => last.saturating_duration_since(*before),
-                _ => Duration::ZERO,
-            };
-            let mut open_for = policy.max_repairs_within;
-            while !open_for.is_zero() && open_for <= gap && open_for < LIMIT {
-                open_for = open_for.saturating_mul(2);
+    /// Goes on after a restart: what it did is done again. A repair with a newer version than the one before says that somebody
+    /// wrote in between, which closed it.
+    pub(super) fn recall(&mut self, repairs: &[Repair], was_whole: bool, policy: &Policy) {
+        for &Repair { at, version, was_held_after } in repairs {
+            if self.recalled.is_some_and(|before| before < version) {
+                self.close();
             }
-            self.open_for = open_for.min(LIMIT.max(policy.max_repairs_within));
+            self.repaired(None, at, policy);
+            self.recalled = Some(version);
+            if was_held_after && self.open_for.is_zero() && policy.max_repairs > 0 {
+                self.open_for = policy.max_repairs_within;
+            }
+        }
+        self.was_whole = was_whole && !repairs.is_empty();
+    }
+
+    /// What the store holds is known again after a restart: a newer version than the one that was put back closes it.
+    pub(super) fn knows(&mut self, version: Version, digest: Digest) {
+        match self.recalled.take() {
+            Some(restored) if restored < version => self.close(),
+            Some(restored) if restored == version => (self.restored, self.was_whole) = (Some(digest), false),
+            _ => {}
         }
     }
 
     /// A repair succeeded. While the breaker is open each one doubles the span, up to a day.
-    pub(super) fn repaired(&mut self, restored: Digest, now: Instant, policy: &Policy) {
-        self.restored = Some(restored);
+    pub(super) fn repaired(&mut self, restored: Option<Digest>, now: Instant, policy: &Policy) {
+        (self.restored, self.recalled) = (restored, None);
         self.was_whole = false;
         self.open_for = self.open_for.saturating_mul(2).min(LIMIT.max(self.open_for));
         self.repairs.push_back(now);

@@ -1,8 +1,7 @@
 //! What a restart must not forget.
 
-use std::time::Instant;
-
-use super::{Machine, Policy};
+use super::{Machine, Policy, Repair};
+use crate::document::Stored;
 use crate::verdict::Reason;
 
 /// What was known of a document before the restart.
@@ -12,8 +11,8 @@ pub struct Recalled {
     pub has_incident: bool,
     /// The hold that had been told.
     pub held: Option<Reason>,
-    /// When it was repaired, the newest last.
-    pub repairs: Vec<Instant>,
+    /// How it was repaired, the newest last.
+    pub repairs: Vec<Repair>,
 }
 
 impl Machine {
@@ -23,20 +22,24 @@ impl Machine {
     pub fn recalling(mut self, recalled: &Recalled, policy: &Policy) -> Self {
         self.has_incident = recalled.has_incident;
         self.held_before = recalled.held;
-        let is_open = recalled.held == Some(Reason::Breaker);
-        self.breaker.recall(&recalled.repairs, !recalled.has_incident, is_open, policy);
+        self.breaker.recall(&recalled.repairs, !recalled.has_incident, policy);
         self
+    }
+
+    /// The store holds this last good version: after a restart that says whether anybody has written since the last repair.
+    pub fn knows(&mut self, last_good: &Stored) {
+        self.breaker.knows(last_good.version, last_good.digest);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::config::Rules;
     use crate::decide::{Input, Next, Note, Seen, step};
-    use crate::document::Digest;
+    use crate::document::{Dialect, Digest, Mark, Version};
     use crate::verdict::{Certainty, Fault, Kind, Place};
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -56,6 +59,9 @@ mod tests {
     }
 
     fn machine(has_incident: bool, held: Option<Reason>, repairs: Vec<Instant>) -> Machine {
+        let last = repairs.last().copied().filter(|_| held == Some(Reason::Breaker));
+        let repair = |at| Repair { at, version: Version(1), was_held_after: last == Some(at) };
+        let repairs = repairs.into_iter().map(repair).collect();
         Machine::new(true).recalling(&Recalled { has_incident, held, repairs }, &policy())
     }
 
@@ -103,5 +109,48 @@ mod tests {
         assert_eq!(notes, [], "it goes on");
         let (_, _, notes) = step(machine, valid(b"1"), now, &policy());
         assert_eq!(notes, [Note::Released(Reason::Suspicious)]);
+    }
+
+    fn stored(version: u64, bytes: &[u8]) -> Stored {
+        let (taken, mark, dialect) = (crate::clock::now(), Mark::Good, Dialect::Json);
+        Stored { version: Version(version), taken, digest: Digest::of(bytes), bytes: 1, mark, dialect }
+    }
+
+    /// The same repairs, lived through and recalled: a breaker that has been open and tried again must not differ.
+    #[test]
+    fn what_is_recalled_is_what_was_lived_through() {
+        let begun = Instant::now();
+        let mut now = begun;
+        let mut lived = Machine::new(true);
+        let mut repairs = Vec::new();
+        for _ in 0..6 {
+            loop {
+                let (machine, next, _) = step(lived, corrupt(), now, &policy());
+                lived = machine;
+                if next == Next::Repair {
+                    break;
+                }
+                now = lived.due.expect("it waits for something");
+                repairs.last_mut().map(|last: &mut Repair| last.was_held_after = true).expect("it was repaired before");
+            }
+            let restored = Input::Ended(crate::decide::Ended::Restored(Digest::of(b"good")));
+            lived = step(lived, restored, now, &policy()).0;
+            lived = step(lived, valid(b"good"), now, &policy()).0;
+            repairs.push(Repair { at: now, version: Version(1), was_held_after: false });
+        }
+        assert!(lived.is_breaker_open() && now - begun > 60 * MINUTE);
+        let recalled = |repairs: &[Repair]| {
+            let recalled = Recalled { has_incident: false, held: None, repairs: repairs.to_vec() };
+            Machine::new(true).recalling(&recalled, &policy())
+        };
+        let mut again = recalled(&repairs);
+        again.knows(&stored(1, b"good"));
+        assert_eq!(again.breaker, lived.breaker);
+        // Somebody wrote a version since, or between two repairs: that closed it.
+        again = recalled(&repairs);
+        again.knows(&stored(2, b"new"));
+        assert!(!again.is_breaker_open());
+        repairs.push(Repair { at: now, version: Version(2), was_held_after: false });
+        assert!(!recalled(&repairs).is_breaker_open());
     }
 }

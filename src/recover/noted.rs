@@ -19,6 +19,9 @@ impl Tracked {
         if looked.known.is_some() {
             self.known.clone_from(&looked.known);
         }
+        if let Some(last_good) = self.known.as_ref().and_then(|known| known.last_good.as_ref()) {
+            self.machine.knows(last_good);
+        }
         self.machine.is_proven |= self.known.as_ref().is_some_and(|known| known.last_good.is_some());
         if looked.stored.is_some() {
             self.stored_at = Some(now);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::tracked::{Incident, Tracked};
 use crate::clock::{self, Timestamp};
-use crate::decide::{Machine, Recalled};
+use crate::decide::{Machine, Recalled, Repair};
+use crate::document::Version;
 use crate::event::IncidentId;
 use crate::verdict::Reason;
 
@@ -15,8 +16,8 @@ pub struct Remembered {
     pub incident: Option<IncidentId>,
     /// The hold that had not ended.
     pub held: Option<Reason>,
-    /// When it was repaired, the newest last.
-    pub repairs: Vec<Timestamp>,
+    /// When it was repaired, with which version, and whether the breaker held what came after; the newest last.
+    pub repairs: Vec<(Timestamp, Version, bool)>,
 }
 
 impl Tracked {
@@ -24,10 +25,13 @@ impl Tracked {
     pub(super) fn remember(&mut self, remembered: &Remembered) {
         let now = Instant::now();
         self.incident = remembered.incident.map(|id| Incident { id, believed: now, detection: Duration::ZERO });
+        let repair = |&(at, version, was_held_after): &(Timestamp, Version, bool)| {
+            Some(Repair { at: moment(at, now)?, version, was_held_after })
+        };
         let recalled = Recalled {
             has_incident: remembered.incident.is_some(),
             held: remembered.held,
-            repairs: remembered.repairs.iter().filter_map(|at| moment(*at, now)).collect(),
+            repairs: remembered.repairs.iter().filter_map(repair).collect(),
         };
         let machine = std::mem::replace(&mut self.machine, Machine::new(false));
         self.machine = machine.recalling(&recalled, &self.policy);

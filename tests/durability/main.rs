@@ -15,6 +15,7 @@ mod racing;
 mod reading;
 mod repairing;
 mod sharing;
+mod rot;
 mod spare;
 mod strangers;
 mod swapping;

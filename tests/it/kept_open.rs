@@ -94,3 +94,40 @@ fn damage_under_an_open_writer_waits_or_is_repaired_after_20_s_as_the_rules_say(
     thread::sleep(Duration::from_secs(2));
     assert_eq!(fs::read(&files[1]).unwrap(), good);
 }
+
+#[test]
+fn a_reader_of_a_file_that_must_be_rewritten_in_place_is_waited_for_and_told_after_20_s() {
+    let world = World::new();
+    let good = document(1, 6_000);
+    let files = ["short.json", "long.json"].map(|name| {
+        let file = world.write(name, &good);
+        fs::hard_link(&file, world.root.join(name)).unwrap();
+        file
+    });
+    let daemon = Launch::new(&world).arg(&world.files).start();
+    for file in &files {
+        daemon.wait_stored(file, &good);
+    }
+    let [short, long] = files.each_ref().map(|file| File::open(file).unwrap());
+    for file in &files {
+        // Readers do not keep a writer away.
+        fs::write(file, b"{\"torn").unwrap();
+    }
+    let damaged = Instant::now();
+    wait_until(LIMIT, "it is believed", || !daemon.state.incidents_of(&files[0], "corrupted").is_empty());
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(fs::read(&files[0]).unwrap(), b"{\"torn", "rewritten under a reader");
+    drop(short);
+    wait_until(LIMIT, "it is repaired once its reader is gone", || fs::read(&files[0]).unwrap() == good);
+    assert!(daemon.state.incidents_of(&files[0], "held").is_empty(), "a reader who goes in time is none to be told");
+    let is_told = || daemon.state.incidents_of(&files[1], "held").iter().any(|line| line["reason"] == "linked");
+    wait_until(LIMIT * 2, "the reader who stays is told", is_told);
+    println!("told {:.1?} after the damage", damaged.elapsed());
+    assert!(damaged.elapsed() >= Duration::from_secs(15), "after {:?}", damaged.elapsed());
+    assert_eq!(fs::read(&files[1]).unwrap(), b"{\"torn");
+    drop(long);
+    wait_until(LIMIT * 2, "it is repaired once its reader is gone", || fs::read(&files[1]).unwrap() == good);
+    for name in ["short.json", "long.json"] {
+        assert_eq!(fs::read(world.root.join(name)).unwrap(), good, "under its other name, too");
+    }
+}

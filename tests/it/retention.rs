@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, LIMIT, Launch, World, command, document, skip, wait_until};
+use crate::support::{Daemon, LIMIT, Launch, World, command, document, is_long, skip, wait_until};
 
 /// What the versions of a file take on disk.
 fn stock(daemon: &Daemon, file: &Path) -> u64 {
@@ -39,11 +39,18 @@ fn a_chatty_file_is_bounded_and_its_neighbours_keep_their_history() {
     assert_eq!(history, [5, 5, 5]);
     let begun = Instant::now();
     let mut generation = 0;
-    while begun.elapsed() < Duration::from_secs(4) {
+    let (mut most_versions, mut most_bytes) = (0, 0);
+    // An hour of a write a minute, or of one a second, in fast motion.
+    while begun.elapsed() < Duration::from_secs(if is_long() { 180 } else { 6 }) {
         generation += 1;
         fs::write(&chatty, document(generation, 60_000)).unwrap();
         std::thread::sleep(Duration::from_millis(50));
+        most_versions = most_versions.max(daemon.state.stored_paths(&chatty).len());
+        most_bytes = most_bytes.max(stock(&daemon, &chatty));
     }
+    println!("{generation} writes: never more than {most_versions} versions, {most_bytes} bytes");
+    // It is brought down once a second, so what comes within two may be too much.
+    assert!(most_bytes < 4 * MAX_BYTES, "not bounded while it goes on: {most_bytes}");
     daemon.wait_stored(&chatty, &document(generation, 60_000));
     assert!(daemon.count("backups_total", &[("outcome", "stored")]) > 18 + 17, "more was stored than fits");
     let used = || neighbours.iter().chain([&chatty]).map(|path| stock(&daemon, path)).sum::<u64>();
@@ -54,6 +61,42 @@ fn a_chatty_file_is_bounded_and_its_neighbours_keep_their_history() {
     let counted = || daemon.count("backups_pruned_total", &[("reason", "max_bytes")]) > 0;
     wait_until(LIMIT, "it is counted", counted);
     assert!(daemon.state.newest_is(&chatty, &document(generation, 60_000)));
+}
+
+#[test]
+fn what_all_watches_take_together_is_bounded_and_the_largest_user_gives_first() {
+    const MAX_BYTES: u64 = 1 << 20;
+    let world = World::new();
+    let sizes = [("large", 90_000), ("middle", 30_000), ("small", 3_000)];
+    let files = sizes.map(|(name, bytes)| (world.write(format!("{name}.json"), document(0, bytes)), bytes));
+    let watch = |(name, _): (&str, usize)| {
+        let path = world.file(format!("{name}.json"));
+        format!("[[watch]]\nname = \"{name}\"\npaths = [\"{}\"]\n", path.display())
+    };
+    let text = format!(
+        "sweep_interval = \"100ms\"\n[storage]\nmax_bytes = \"1MiB\"\n\
+         [defaults.backup]\nmin_interval = \"0s\"\ncompress = \"never\"\n{}",
+        sizes.map(watch).concat()
+    );
+    let daemon = Launch::new(&world).config(&world, &text).start();
+    for generation in 0..12 {
+        for (path, bytes) in &files {
+            fs::write(path, document(generation, *bytes)).unwrap();
+            daemon.wait_stored(path, &document(generation, *bytes));
+        }
+    }
+    let used = || files.iter().map(|(path, _)| stock(&daemon, path)).sum::<u64>();
+    wait_until(LIMIT, "it all fits", || used() <= MAX_BYTES);
+    let versions = files.each_ref().map(|(path, _)| daemon.state.versions(path).len());
+    println!("of 12 versions of 90, 30 and 3 kB, {versions:?} are left, {} bytes in all", used());
+    assert_eq!(&versions[1..], [12, 12], "whoever uses less gave, too");
+    assert!((2..12).contains(&versions[0]), "only the largest gave, and no more than it had to");
+    assert!(used() > MAX_BYTES / 2, "the room is used");
+    assert!(files.iter().all(|(path, bytes)| daemon.state.newest_is(path, &document(11, *bytes))));
+    wait_until(LIMIT, "it is counted", || {
+        daemon.count("backups_pruned_total", &[("watch", "large"), ("reason", "max_bytes")]) > 0
+    });
+    assert_eq!(daemon.count("backups_pruned_total", &[("watch", "middle")]), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const CHANGING: &str = "it keeps changing, and none of it is valid";
 
 /// How often a file that must be rewritten in place is tried before it is told that its readers keep it open: about 20 s,
 /// for an attempt waits as well.
-const READER_TRIES: u32 = 10;
+const READER_TRIES: u32 = 14;
 
 impl Stepper<'_> {
     pub(super) fn corrupt(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Next {
@@ -220,7 +220,7 @@ impl Stepper<'_> {
 
     fn restored(&mut self, digest: Digest) -> Next {
         self.released();
-        self.machine.breaker.repaired(digest, self.now, self.policy);
+        self.machine.breaker.repaired(Some(digest), self.now, self.policy);
         self.machine.has_incident = false;
         self.machine.tries = 0;
         self.machine.due = None;

@@ -13,7 +13,7 @@ use super::lines::each_line;
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
-use crate::document::DocumentId;
+use crate::document::{DocumentId, Version};
 use crate::error::Result;
 use crate::event::IncidentId;
 use crate::line;
@@ -25,8 +25,8 @@ use crate::verdict::{Kind, Reason};
 /// Of so many documents and incidents is remembered what was open; a log with more of them has been tampered with.
 const REMEMBERED_MAX: usize = 200_000;
 
-/// So many moments of repair are remembered of a document: more than any breaker counts.
-const REPAIRS_MAX: usize = 64;
+/// So many moments of repair are remembered of a document: as many as a breaker can be told to count.
+const REPAIRS_MAX: usize = 10_000;
 
 /// What the incident log remembers.
 #[derive(Debug)]
@@ -43,8 +43,9 @@ pub struct Recall {
     pub open: BTreeMap<DocumentId, IncidentId>,
     /// Documents that were held.
     pub held: BTreeMap<DocumentId, Hold>,
-    /// When documents were repaired, the newest last: breakers go on counting.
-    pub repairs: BTreeMap<DocumentId, Vec<Timestamp>>,
+    /// When documents were repaired, with which version, and whether the breaker held what came after; the newest last:
+    /// breakers go on counting.
+    pub repairs: BTreeMap<DocumentId, Vec<(Timestamp, Version, bool)>>,
     /// The version that each document was repaired with last.
     put_back: BTreeMap<DocumentId, u64>,
     /// The newest incidents, the newest last.
@@ -135,13 +136,18 @@ impl Recall {
                 if repairs.len() >= REPAIRS_MAX {
                     repairs.remove(0);
                 }
-                repairs.push(at);
+                let version = members.get("version").and_then(Value::as_u64).unwrap_or_default();
+                repairs.push((at, Version(version), false));
             }
             ("compared", Some(id)) => self.compared(id, members),
             ("recovered", Some(id)) => self.end(at, &document, id, "recovered"),
             ("gone", Some(id)) => self.end(at, &document, id, "gone"),
             ("held", incident) if self.held.len() < REMEMBERED_MAX => {
                 if let Some(reason) = members.get("reason").and_then(Value::as_str).and_then(Reason::from_label) {
+                    let last = self.repairs.get_mut(&document).and_then(|repairs| repairs.last_mut());
+                    if let Some((.., was_held_after)) = last.filter(|_| reason == Reason::Breaker) {
+                        *was_held_after = true;
+                    }
                     self.held.insert(document, Hold { reason, since: at, incident });
                 }
             }

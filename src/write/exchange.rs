@@ -71,7 +71,7 @@ impl Writer {
         let obstacle = match repair::obstacle(&ground, &present.signature) {
             Some(obstacle) => obstacle,
             None => match swap::stage(&self.disk, &self.directory, &self.document, stored.version, bytes, attributes) {
-                Ok(staged) => return self.swap_in(folder, &present, &staged, stored, lock),
+                Ok(staged) => return self.swap_in(&present, &staged, stored, lock),
                 Err(error) => Obstacle::of(error).map_err(never)?,
             },
         };
@@ -107,7 +107,6 @@ impl Writer {
 
     fn swap_in(
         &self,
-        folder: &Folder,
         present: &Reading,
         staged: &Staged,
         stored: &Stored,
@@ -116,13 +115,13 @@ impl Writer {
         match self.last_look_and_swap(present, staged, lock) {
             Ok(Some(Swapped::Yielded)) => {
                 self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;
-                self.put_away(folder, &staged.name, stored.digest);
+                self.put_away(&staged.name, stored.digest);
                 Ok((Put::Yielded, true))
             }
             Ok(Some(Swapped::Done | Swapped::DoneInSteps)) => {
                 self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;
                 self.verify(staged, stored.digest).map_err(|error| (error, true))?;
-                self.put_away(folder, &staged.name, present.digest);
+                self.put_away(&staged.name, present.digest);
                 Ok((Put::Done(stored.clone()), true))
             }
             Ok(None) => {
@@ -186,20 +185,13 @@ impl Writer {
         Err(Error::new("reading back", self.document.path(), why))
     }
 
-    /// Removes what came out of the exchange, if its bytes are known to be kept and nobody has it open; else it stays for
-    /// whoever settles leftovers.
-    fn put_away(&self, folder: &Folder, name: &OsStr, digest: Digest) {
+    /// Removes what came out of the exchange, if it still is what we know to be kept (we hold the lock of what is kept) and
+    /// nobody has it open; else it stays for whoever settles leftovers.
+    fn put_away(&self, name: &OsStr, kept: Digest) {
         let Ok(Opened::File(file, found)) = self.disk.open(&self.directory, name) else { return };
         let Request::Granted(lease) = lease::request(&file) else { return };
-        let is_kept = || {
-            let is_version = folder.keeps(digest).unwrap_or(false);
-            is_version || self.quarantine.holds(&self.document, found.bytes, digest).unwrap_or(false)
-        };
-        let is_safe = found.links == 1
-            && matches!(self.holds(&file, digest, Some(&lease)), Ok(true))
-            && is_kept()
-            && lease.is_unbroken();
-        if is_safe {
+        let holds_it = found.links == 1 && matches!(self.holds(&file, kept, Some(&lease)), Ok(true));
+        if holds_it && lease.is_unbroken() {
             let _ = self.disk.unlink(&self.directory, name);
         }
     }

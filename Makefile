@@ -10,6 +10,7 @@ install:
 	    sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/$$unit | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSTEMD)/system/$$unit || exit; \
 	done
 	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/user/jsonwarden.service | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSTEMD)/user/jsonwarden.service
+	install -D -m 644 systemd/jsonwarden.catalog $(DESTDIR)/usr/lib/systemd/catalog/jsonwarden.catalog
 	install -D -m 644 systemd/sysusers.d/jsonwarden.conf $(DESTDIR)/usr/lib/sysusers.d/jsonwarden.conf
 	install -D -m 644 systemd/tmpfiles.d/jsonwarden.conf $(DESTDIR)/usr/lib/tmpfiles.d/jsonwarden.conf
 	test -e $(DESTDIR)/etc/jsonwarden/jsonwarden.toml || install -D -m 644 config/jsonwarden.toml $(DESTDIR)/etc/jsonwarden/jsonwarden.toml

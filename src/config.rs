@@ -77,12 +77,14 @@ pub struct Log {
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
+    /// journald under systemd, text on a terminal, JSON otherwise.
     Auto,
     /// For people.
     Text,
     /// For machines.
     Json,
+    /// To journald, in its own protocol.
+    Journald,
 }
 
 /// What the state directory may hold, all watches together.

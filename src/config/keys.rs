@@ -40,7 +40,7 @@ pub(super) const GLOBAL: &[Key] = &[
     key("health_interval", Form::Span(millis(1000)..=hours(1)), r#""60s""#),
     key("drill_interval", Form::Unsettled, ""),
     key("log.level", Form::Text(log_filter), r#""info""#),
-    key("log.format", Form::Word(&["auto", "text", "json"]), r#""auto""#),
+    key("log.format", Form::Word(&["auto", "journald", "text", "json"]), r#""auto""#),
     key("http.listen", Form::Address, r#""127.0.0.1:14871""#),
     key("http.hosts", Form::Texts(host_name), "[]"),
     key("storage.max_bytes", Form::Size(MIB..=PIB), r#""10GiB""#),

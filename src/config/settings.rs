@@ -84,6 +84,7 @@ impl Effective {
                 format: match globals.word("log.format") {
                     Some("text") => LogFormat::Text,
                     Some("json") => LogFormat::Json,
+                    Some("journald") => LogFormat::Journald,
                     _ => LogFormat::Auto,
                 },
             },

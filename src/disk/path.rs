@@ -46,6 +46,12 @@ impl Disk {
     }
 }
 
+/// The device and the inode that an open file, pipe or socket is; `None`: it is closed.
+#[must_use]
+pub fn identity_of(handle: &impl std::os::fd::AsFd) -> Option<(u64, u64)> {
+    rustix::fs::fstat(handle).ok().map(|found| (found.st_dev, found.st_ino))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

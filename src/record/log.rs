@@ -1,5 +1,6 @@
-//! The log, on stderr: text for people on a terminal, a JSON object a line otherwise.
+//! The log: fields for journald under systemd; else on stderr, text for people on a terminal, a JSON object a line otherwise.
 
+mod journald;
 mod outlet;
 mod text;
 
@@ -11,6 +12,7 @@ use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
+use self::journald::{Journal, Native};
 use self::text::Text;
 use crate::config::{Log, LogFormat};
 use crate::error::{Cause, Error, Result};
@@ -50,20 +52,46 @@ impl Logging {
 enum Form {
     Text { coloured: bool },
     Json,
+    Journald,
 }
 
-/// Sets up the log of the whole program, on stderr. Keep what it returns, to flush it at the end.
+/// Sets up the log of the whole program. Keep what it returns, to flush it at the end.
 ///
 /// # Errors
 /// `Usage` when the level is no filter directive; else no thread is to be had, or a log was set up before.
 pub fn init(log: &Log, health: Arc<Health>) -> Result<Logging> {
     let failed = |cause: Cause| Error::new("setting up the log on", "stderr", cause);
-    let outlet = Outlet::new(std::io::stderr(), health).map_err(|error| failed(error.into()))?;
+    let journal = journal(log.format).map_err(|error| Error::new("setting up the log on", "journald", error))?;
+    let is_journal = journal.is_some();
+    let outlet = match journal {
+        Some(journal) => Outlet::new(journal, health),
+        None => Outlet::new(std::io::stderr(), health),
+    };
+    let outlet = outlet.map_err(|error| failed(error.into()))?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let form = form(log.format, std::io::stderr().is_terminal(), no_colour);
+    let elsewhere = || form(log.format, std::io::stderr().is_terminal(), no_colour);
+    let form = if is_journal { Form::Journald } else { elsewhere() };
     let (subscriber, levels) = subscriber(log, form, outlet.clone())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|error| failed(Cause::Refused(error.to_string())))?;
     Ok(Logging { outlet, levels })
+}
+
+/// The way to journald, where it is wanted: by name, or because stderr leads there anyway.
+fn journal(format: LogFormat) -> std::io::Result<Option<Journal>> {
+    match format {
+        LogFormat::Journald => Journal::open().map(Some),
+        // A journal that cannot be had in its own protocol still gets stderr.
+        LogFormat::Auto if leads_to_the_journal() => Ok(Journal::open().ok()),
+        LogFormat::Auto | LogFormat::Text | LogFormat::Json => Ok(None),
+    }
+}
+
+/// systemd says which stream it connected stderr with (systemd.exec(5), `$JOURNAL_STREAM`); it may have been redirected since.
+fn leads_to_the_journal() -> bool {
+    let said = std::env::var("JOURNAL_STREAM").ok();
+    let said = said.as_deref().and_then(|text| text.split_once(':'));
+    let said = said.and_then(|(device, inode)| Some((device.parse().ok()?, inode.parse().ok()?)));
+    said.is_some() && said == crate::disk::path::identity_of(&std::io::stderr())
 }
 
 /// What suits the place that the lines go to.
@@ -71,7 +99,7 @@ fn form(format: LogFormat, terminal: bool, no_colour: bool) -> Form {
     match format {
         LogFormat::Text => Form::Text { coloured: terminal && !no_colour },
         LogFormat::Auto if terminal => Form::Text { coloured: !no_colour },
-        LogFormat::Auto | LogFormat::Json => Form::Json,
+        LogFormat::Auto | LogFormat::Json | LogFormat::Journald => Form::Json,
     }
 }
 
@@ -87,6 +115,7 @@ fn subscriber(log: &Log, form: Form, outlet: Outlet) -> Result<(impl Subscriber 
     let lines = tracing_subscriber::fmt::layer().with_writer(outlet).log_internal_errors(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
         Form::Text { coloured } => Box::new(lines.with_ansi(coloured).event_format(Text { coloured })),
+        Form::Journald => Box::new(lines.with_ansi(false).event_format(Native)),
         Form::Json => {
             let plain = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
             Box::new(plain.with_target(false))

@@ -1,6 +1,7 @@
 //! What Prometheus sees.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::{LIMIT, Launch, World, document, skip, wait_until};
@@ -50,5 +51,21 @@ fn all_series_are_there_before_anything_has_happened() {
         ("last_sweep_timestamp_seconds", &[]),
     ] {
         assert!(scrape.has(name, labels), "no jsonwarden_{name}{labels:?}");
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus")
+}
+
+#[test]
+fn the_alert_rules_are_right_and_fire_when_they_should() {
+    for arguments in
+        [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"], ["check", "config", "scrape.yml"]]
+    {
+        let Ok(output) = Command::new("promtool").args(arguments).current_dir(folder()).output() else {
+            return skip("the alert rules", "promtool is not installed (apt-get install prometheus)");
+        };
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
     }
 }

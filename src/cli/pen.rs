@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::daemon::store;
 use super::{Failure, Session, say, shown};
 use crate::config::quantity::parse_span;
 use crate::config::{Rules, Settings};
-use crate::document::Dialect;
+use crate::document::{Dialect, DocumentId};
 use crate::error::Error;
 use crate::write::{WriteError, Writer, own_state_dir, resolved};
 
@@ -67,9 +68,19 @@ fn opened(path: &Path, settings: &Settings, rules: &Rules, session: &Session<'_>
     match (open(&settings.state_dir), own) {
         (Err(error), Some(own)) if is_denied(&error, &settings.state_dir) && own != settings.state_dir => {
             say(format_args!("versions are kept in {}: {error}", shown(&own)));
-            open(&own)
+            let writer = open(&own)?;
+            have_stored(writer.document(), session);
+            Ok(writer)
         }
         (opened, _) => opened,
+    }
+}
+
+/// Has the daemon that guards a document store what stands there, before it is replaced by somebody whose versions it does
+/// not see. The writer keeps the same bytes, so a refusal is told and stops nobody.
+fn have_stored(document: &DocumentId, session: &Session<'_>) {
+    if let Err(error) = store(document, None, false, session) {
+        say(format_args!("the daemon did not store the present version: {error}"));
     }
 }
 

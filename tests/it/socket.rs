@@ -163,3 +163,30 @@ fn a_stranger_may_steer_nothing_and_accept_only_what_he_may_write() {
     assert!(printed.contains("is the good one") && said.contains("control.sock"), "{printed}{said}");
     daemon.wait_state(&file, "healthy");
 }
+
+#[test]
+fn before_somebody_else_s_write_the_daemon_stores_what_it_replaces() {
+    if !is_root() {
+        return skip("a write by another user", "not root");
+    }
+    let (world, file) = open_world();
+    for path in [&world.files, &file] {
+        chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    let home = world.root.join("home");
+    fs::create_dir(&home).unwrap();
+    chown(&home, Some(STRANGER), Some(STRANGER)).unwrap();
+    let daemon = guarding(&world, "127.0.0.1:0");
+    daemon.wait_stored(&file, &document(1, 4_000));
+    // Too soon after the first for the daemon to store it of its own accord.
+    fs::write(&file, document(2, 4_000)).unwrap();
+    let mut command = command();
+    command.env("RUNTIME_DIRECTORY", &world.run).env("HOME", &home).current_dir("/").uid(STRANGER).gid(STRANGER);
+    command.env("JSONWARDEN_STATE_DIR", &world.state).arg("write").arg(&file);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&document(3, 4_000)).unwrap();
+    let (_, said) = ends(&child.wait_with_output().unwrap(), 0);
+    assert!(said.contains("control.sock") && said.contains("versions are kept in"), "{said}");
+    assert_eq!(fs::read(&file).unwrap(), document(3, 4_000));
+    assert!(daemon.state.versions(&file).iter().any(|stored| stored.bytes == document(2, 4_000)), "{said}");
+}

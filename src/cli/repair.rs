@@ -13,10 +13,14 @@ use super::store::resolved;
 use super::walk::walk_watch;
 use super::{Ended, Failure, Session, say};
 use crate::config::{Loaded, Target};
+use crate::document::Digest;
 use crate::error::{Cause, Error};
-use crate::read::{Look, OpenWriter, Reading, look};
+use crate::read::{Look, OpenWriter, look};
 use crate::repair::{self, Judged, Outcome};
 use crate::verdict::{Fault, Verdict};
+
+/// So often a damaged file is looked at that somebody writes meanwhile.
+const TRIES: usize = 5;
 
 /// What opening a folder by a link's name comes to.
 const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
@@ -100,44 +104,64 @@ fn is_no_folder(error: &Error) -> bool {
 
 fn one(path: &Path, session: &mut Session<'_>) -> Ended {
     let hand = Hand::on(path, session)?;
-    let Some((digest, fault)) = damage(&hand)? else { return Ok(0) };
+    for _ in 0..TRIES {
+        let Some((digest, fault)) = damage(&hand)? else { return Ok(0) };
+        if attempt(&hand, digest, &fault, session)? {
+            return Ok(0);
+        }
+    }
+    Err(restless(&hand).into())
+}
+
+/// One repair; `false`: the file was written meanwhile, and stays as it is.
+fn attempt(hand: &Hand, digest: Digest, fault: &Fault, session: &mut Session<'_>) -> Result<bool, Failure> {
     let judged = Judged { digest, kind: fault.kind, is_paired: true };
     let report = hand.with_ground(|ground| repair::execute(ground, &judged))?;
-    let document = &hand.document;
-    let refused = |why: &str| -> Ended {
-        let why = format!("{}: {}; {why}", fault.kind, fault.cause);
-        Err(Error::new("repairing", document.path(), Cause::Refused(why)).into())
-    };
+    let refused = |why: &str| Err(refused(hand, format!("{}: {}; {why}", fault.kind, fault.cause)).into());
     match report.outcome {
         Outcome::Restored(restored) => {
             let (version, taken) = (restored.version.version, restored.version.taken);
-            let sentence = format!("{document}: repaired from version {version} taken {taken:.0}");
-            writeln!(session.out, "{}; {}", sentence.green(), kept(&restored.kept))?;
-            Ok(0)
+            let sentence = format!("{}: repaired from version {version} taken {taken:.0}", hand.document);
+            writeln!(session.out, "{}; {}", sentence.green(), kept(&restored.kept)).map_err(Failure::Output)?;
+            Ok(true)
         }
         Outcome::Held(_, why) | Outcome::BeingRead(why) => refused(&why),
         Outcome::NothingGood => refused("no version is left that may be put back"),
         Outcome::Busy => refused("a program has it open for writing"),
-        Outcome::Changed | Outcome::Yielded => {
-            writeln!(session.out, "{document}: it was written meanwhile, and stays as it is")?;
-            Ok(0)
-        }
+        Outcome::Changed | Outcome::Yielded => Ok(false),
     }
 }
 
-/// Damage that stays the same for as long as the settings want; `None`: there is none, or it does not.
-fn damage(hand: &Hand) -> Result<Option<(crate::document::Digest, Fault)>, Error> {
-    let Some(first) = reading(hand)? else { return Ok(None) };
-    let Verdict::Corrupt(fault) = hand.judge(&first.bytes) else { return Ok(None) };
-    std::thread::sleep(hand.rules.settle);
-    let second = reading(hand)?;
-    Ok(second.filter(|second| second.digest == first.digest).map(|second| (second.digest, fault)))
+/// Damage that stays the same for as long as the settings want; `None`: there is none.
+fn damage(hand: &Hand) -> Result<Option<(Digest, Fault)>, Error> {
+    let (mut before, mut is_damaged) = (None, false);
+    for _ in 0..TRIES {
+        before = match looked(hand)? {
+            Look::Read(reading) => {
+                let Verdict::Corrupt(fault) = hand.judge(&reading.bytes) else { return Ok(None) };
+                if before == Some(reading.digest) {
+                    return Ok(Some((reading.digest, fault)));
+                }
+                is_damaged = true;
+                Some(reading.digest)
+            }
+            Look::Busy | Look::Changed => None,
+            Look::Missing | Look::Other(_) | Look::TooLarge(_) => return Ok(None),
+        };
+        std::thread::sleep(hand.rules.settle);
+    }
+    if is_damaged { Err(restless(hand)) } else { Ok(None) }
 }
 
-fn reading(hand: &Hand) -> Result<Option<Reading>, Error> {
+fn restless(hand: &Hand) -> Error {
+    refused(hand, "it is damaged, and somebody keeps writing it; try again once they are done".to_owned())
+}
+
+fn refused(hand: &Hand, why: String) -> Error {
+    Error::new("repairing", hand.document.path(), Cause::Refused(why))
+}
+
+fn looked(hand: &Hand) -> Result<Look, Error> {
     let limit_bytes = hand.rules.max_size;
-    let found = hand.with_ground(|ground| {
-        look(ground.disk, ground.directory, ground.document, limit_bytes, OpenWriter::ReadAnyway)
-    })?;
-    Ok(if let Look::Read(reading) = found { Some(reading) } else { None })
+    hand.with_ground(|ground| look(ground.disk, ground.directory, ground.document, limit_bytes, OpenWriter::ReadAnyway))
 }

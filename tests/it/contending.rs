@@ -25,7 +25,7 @@ const DAMAGE_PERIOD: Duration = Duration::from_secs(10);
 const KILL_PERIOD: Duration = Duration::from_millis(400);
 
 fn updates() -> usize {
-    if is_long() { 500 } else { 25 }
+    if is_long() { 500 } else { 100 }
 }
 
 /// One document, its daemon, and what happens to it.

@@ -34,8 +34,8 @@ fn a_version_under_an_open_writer_is_stored_uncertified_and_that_is_told_when_it
     let writer = keep_open(&file);
     overwrite(&writer, &document(2, 6_000));
     daemon.wait_stored(&file, &document(2, 6_000));
-    let listed = daemon.get("/api/v1/files").body;
-    assert!(listed.contains("\"mark\":\"uncertified\""), "{listed}");
+    let is_marked = || daemon.get("/api/v1/files").body.contains("\"mark\":\"uncertified\"");
+    wait_until(LIMIT, "its mark is shown", is_marked);
     drop(writer);
     fs::write(&file, b"{\"torn").unwrap();
     wait_until(LIMIT, "it is repaired", || fs::read(&file).unwrap() == document(2, 6_000));

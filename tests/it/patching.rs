@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Launch, World, command, is_root, skip};
+use crate::support::{Launch, STRANGER, World, command, is_root, skip};
 
 const TEXT: &str = "{\n  // kept\n  \"lamp\": {\"level\": 7.0, \"on\": true},\n  \"list\": [1, 2],\n}\n";
 
@@ -157,16 +158,27 @@ fn a_damaged_document_is_repaired_first() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_refuses() {
-    if is_root() {
-        return skip("a user other than root", "a folder that may not be written");
+fn what_may_be_neither_replaced_nor_written_is_refused_with_77_and_stays() {
+    if !is_root() {
+        return skip("a file of somebody else's", "not root");
     }
     let world = World::new();
-    world.write("a.json", "{\"n\":0}");
-    fs::set_permissions(&world.files, fs::Permissions::from_mode(0o555)).unwrap();
-    let output = run(&world, &["patch", "a.json", "--set", "/n=1"], None);
-    fs::set_permissions(&world.files, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(status(&output), 77, "{}", said(&output));
+    let path = world.write("a.json", "{\"n\":0}");
+    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(&world.state).unwrap();
+    chown(&world.state, Some(STRANGER), Some(STRANGER)).unwrap();
+    for lock in ["auto", "none"] {
+        let config = world.root.join("jsonwarden.toml");
+        fs::write(&config, format!("[defaults]\nlock = \"{lock}\"\n")).unwrap();
+        let mut command = command();
+        command.arg("--state-dir").arg(&world.state).arg("-c").arg(&config).args(["patch", "a.json", "--set", "/n=1"]);
+        command.env("HOME", "/nowhere").current_dir(&world.files).uid(STRANGER).gid(STRANGER);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(status(&output), 77, "{}", said(&output));
+        assert!(said(&output).contains("a.json"), "{}", said(&output));
+        assert_eq!(fs::read(&path).unwrap(), b"{\"n\":0}");
+        assert_eq!(fs::read_dir(&world.files).unwrap().count(), 1, "nothing is left beside it");
+    }
 }
 
 #[test]

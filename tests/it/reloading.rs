@@ -110,7 +110,7 @@ fn a_bad_configuration_is_refused_with_the_reason_and_the_old_one_stays_in_force
         assert!(gauge("config_last_reload_successful") < 0.5);
     }
     assert!((gauge("config_last_reload_success_timestamp_seconds") - since).abs() < 0.001);
-    assert_eq!(daemon.logged("reload_refused").len(), 2);
+    wait_until(LIMIT, "both are told", || daemon.logged("reload_refused").len() == 2);
     assert_repairs(&daemon, &file, &good);
     fs::write(config(&world), text).unwrap();
     reloads(&world);
@@ -133,7 +133,7 @@ fn a_bad_fragment_is_left_out_loudly_and_degrades_health_until_it_is_mended() {
     let health = daemon.get("/healthz");
     assert!(health.status == 200 && health.body.contains("\"status\":\"degraded\""), "{}", health.body);
     assert!(health.body.contains("20-bad.toml"), "{}", health.body);
-    assert_eq!(daemon.logged("config_fragment_left_out").len(), 1);
+    wait_until(LIMIT, "that is told", || daemon.logged("config_fragment_left_out").len() == 1);
     assert_repairs(&daemon, &file, &good);
     fs::remove_file(fragments.join("20-bad.toml")).unwrap();
     reloads(&world);

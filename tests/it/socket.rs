@@ -85,7 +85,7 @@ fn a_dead_daemon_s_socket_is_replaced_and_a_living_one_keeps_its_own() {
     // The second one is found by its state directory.
     let paused = asked(&world, &["pause", "--state-dir", other.state.to_str().unwrap()], |_| {});
     assert!(ends(&paused, 0).1.contains(other.state.to_str().unwrap()));
-    assert_eq!((first.logged("paused").len(), second.logged("paused").len()), (0, 1));
+    wait_until(LIMIT, "it is told", || (first.logged("paused").len(), second.logged("paused").len()) == (0, 1));
     second.terminate();
     first.signal(rustix::process::Signal::KILL);
     first.wait_end(LIMIT);

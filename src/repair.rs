@@ -6,6 +6,7 @@ mod exchange;
 mod in_place;
 mod leftover;
 mod missing;
+mod mix;
 
 pub use by_hand::{Returned, restore};
 pub use choice::may_be_put_back;

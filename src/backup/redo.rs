@@ -65,13 +65,17 @@ impl Folder {
         self.disk.sync_directory(&self.directory)
     }
 
-    /// Removes the redo record, if there is one.
+    /// Removes the redo record, if there is one, durably: one that came back after a power cut would speak of bytes that
+    /// somebody has written since.
     ///
     /// # Errors
     /// The disk failed.
     pub fn remove_redo(&self) -> Result<()> {
         match self.disk.look(&self.directory, OsStr::new(NAME))? {
-            Some(_) => self.disk.unlink(&self.directory, OsStr::new(NAME)),
+            Some(_) => {
+                self.disk.unlink(&self.directory, OsStr::new(NAME))?;
+                self.disk.sync_directory(&self.directory)
+            }
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::choice::Choice;
+use super::mix::is_mix;
 use super::{Ground, Judged, Obstacle, Outcome, Restored, judged_bytes};
 use crate::backup::{Folder, Redo};
 use crate::config::OnOpenWriter;
@@ -13,6 +14,7 @@ use crate::disk::{File, Opened};
 use crate::document::{Digest, Version};
 use crate::error::Result;
 use crate::read::{self, Contents};
+use crate::verdict::Verdict;
 
 /// What became of a rewrite that was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,9 @@ pub enum Redone {
 
 /// How long one attempt waits until nobody else has the file open; whoever asks tries again.
 const READER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why quarantine keeps what an interrupted rewrite left.
+const INTERRUPTED: &str = "interrupted";
 
 /// Writes the chosen version into the judged file itself.
 ///
@@ -71,8 +76,9 @@ pub(super) fn put_back(
         // The writer wrote meanwhile: theirs is newer.
         return folder.remove_redo().map(|()| Outcome::Yielded);
     }
-    drop(lease);
     folder.remove_redo()?;
+    // Only now may anybody else write: theirs is not taken for what we left.
+    drop(lease);
     let (version, bytes) = (choice.version.clone(), bytes.len() as u64);
     Ok(Outcome::Restored(Restored { version, kept: Ok(kept), bytes, visible, leftover: None, in_one_step: true }))
 }
@@ -121,10 +127,11 @@ fn overwrite(ground: &Ground, file: &File, bytes: &[u8]) -> Result<()> {
 }
 
 /// Finishes a rewrite that was interrupted, if what stands in the file is the mix that it left. Must be asked before the
-/// document is judged: a mix may read.
+/// document is judged: a mix may read. What it overwrites is in quarantine.
 ///
 /// # Errors
-/// The disk is full or failed, or the version is not readable: the redo record stays.
+/// The disk is full or failed, the version is not readable, or what stands there cannot be kept in quarantine: the redo record
+/// stays, and nothing is overwritten unkept.
 pub fn finish_redo(ground: &Ground) -> Result<Redone> {
     let Some(folder) = ground.backups.find(ground.document)? else { return Ok(Redone::Nothing) };
     folder.lock()?;
@@ -155,14 +162,31 @@ fn finish(ground: &Ground, folder: &Folder, redo: &Redo, file: File, found: &Sig
     let Some(Contents { bytes, .. }) = read::contents(ground.disk, ground.document, &ours, longest, || true)? else {
         return Ok(Redone::Waiting);
     };
-    if Digest::of(&bytes) == redo.damaged || !is_mix(&bytes, &damaged, &wanted) {
+    let digest = Digest::of(&bytes);
+    if digest == redo.damaged || !is_mix(&bytes, &damaged, &wanted) {
         return Ok(Redone::Nothing);
+    }
+    if digest != redo.digest {
+        if is_somebodys(ground, &bytes, &damaged) {
+            return Ok(Redone::Nothing);
+        }
+        ground.quarantine.keep(ground.document, INTERRUPTED, &bytes)?;
     }
     if !is_at_name(ground, found)? {
         return Ok(Redone::Waiting);
     }
     overwrite(ground, &ours, &wanted)?;
+    folder.remove_redo()?;
+    // Only now may anybody else write.
+    drop(lease);
     Ok(Redone::Finished(redo.version))
+}
+
+/// Does what stands there read, though what it was damaged? Then it may be a newer version that shares its parts with both, and
+/// is left alone; so is a mix that reads by chance, for nothing is lost by it. Of two texts that read, only we make a mix.
+fn is_somebodys(ground: &Ground, bytes: &[u8], replaced: &[u8]) -> bool {
+    let reads = |bytes: &[u8]| !matches!((ground.judge)(bytes), Verdict::Corrupt { .. });
+    reads(bytes) && !reads(replaced)
 }
 
 /// The bytes that stood in the file: in quarantine, or a version (where a person replaced a good one).
@@ -172,32 +196,4 @@ fn kept(ground: &Ground, folder: &Folder, digest: Digest) -> Result<Option<Vec<u
     }
     let version = folder.versions()?.into_iter().find(|stored| stored.digest == digest);
     version.map(|stored| folder.bytes(stored.version)).transpose()
-}
-
-/// Could an interrupted rewrite of `old` by `new` have left these bytes? Each is then one of either, in whatever order the
-/// disk took them, or a zero where room was reserved only.
-fn is_mix(bytes: &[u8], old: &[u8], new: &[u8]) -> bool {
-    let (least, most) = (old.len().min(new.len()), old.len().max(new.len()));
-    (least..=most).contains(&bytes.len())
-        && bytes.iter().enumerate().all(|(at, byte)| {
-            let is_either = old.get(at) == Some(byte) || new.get(at) == Some(byte);
-            is_either || (*byte == 0 && at >= old.len())
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mix_is_told_from_what_somebody_wrote_since() {
-        let (old, new) = (&b"[1, 2, 3, "[..], &b"[4, 5]"[..]);
-        for mix in [old, new, b"[4, 2, 3, ", b"[1, 5]", b"[4, 5] 3, "] {
-            assert!(is_mix(mix, old, new), "{}", String::from_utf8_lossy(mix));
-        }
-        assert!(is_mix(b"[4, 5\0", &new[..3], new), "reserved, and not written yet");
-        for other in [&b"[6, 2, 3, "[..], b"", b"[4", b"[1, 2, 3, 4", b"[\0, 5]"] {
-            assert!(!is_mix(other, old, new), "{}", String::from_utf8_lossy(other));
-        }
-    }
 }

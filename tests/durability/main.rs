@@ -9,6 +9,7 @@ mod bench;
 mod dying;
 mod failing;
 mod in_place;
+mod interrupted;
 mod leftovers;
 mod order;
 mod racing;

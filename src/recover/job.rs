@@ -8,6 +8,7 @@ use super::absent;
 use super::look::{self, Looked};
 use crate::backup::{Backups, Batch, Keep, needed_bytes};
 use crate::config::{OnOpenWriter, OnSuspicious, Share, Watch};
+use crate::decide::Seen;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
@@ -138,6 +139,9 @@ pub(super) fn run(tools: &Tools, tasks: Vec<Task>, mut done: impl FnMut(Document
     for (task, mut looked) in batched {
         if let Some(result) = stored.remove(&task.document) {
             looked.settle(tools, &task, result.map(Some));
+        }
+        if matches!(looked.seen, Seen::Valid { .. }) {
+            absent::note_place(tools, &task);
         }
         done(task.document, Done::Looked(looked));
     }

@@ -96,7 +96,8 @@ pub(super) fn look(
         Ok(other) => looked.seen = unread(&other, limit),
         Err(error) => looked.seen = unreadable(&error),
     }
-    if matches!(looked.seen, Seen::Valid { .. }) {
+    // The batch holds the lock of its versions until it is finished: then its place is noted.
+    if matches!(looked.seen, Seen::Valid { .. }) && !looked.is_batched {
         absent::note_place(tools, task);
     }
     let lacks_leases = matches!(

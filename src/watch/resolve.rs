@@ -4,8 +4,9 @@ use super::territory::Reach;
 use crate::config::Target;
 use crate::disk::follow::Resolved;
 
-/// Where a root leads now, after it led to `before`. What was a folder stays one while it is missing, and what was a file
-/// stays one when a folder takes its place: that is for a person to see, not a reason to guard something else.
+/// Where a root leads now, after it led to `before`. What was a folder stays one while it is missing or something else is in
+/// its place, and what was a file stays one when a folder takes its place: that is for a person to see, not a reason to
+/// guard something else.
 pub(super) fn next_reach(target: &Target, before: &Reach, resolved: &Resolved) -> Reach {
     let was_found = matches!(before, Reach::Literal { found: true, .. });
     match (target, resolved) {
@@ -14,6 +15,7 @@ pub(super) fn next_reach(target: &Target, before: &Reach, resolved: &Resolved) -
         (Target::Path(_), Resolved::There(path, found)) if found.is_directory() && !was_found => {
             Reach::Folder(path.clone())
         }
+        (Target::Path(_), Resolved::There(..)) if matches!(before, Reach::Folder(_)) => before.clone(),
         (Target::Path(_), Resolved::There(path, _)) => Reach::Literal { path: path.clone(), found: true },
         (Target::Path(_), _) if matches!(before, Reach::Folder(_)) => before.clone(),
         (Target::Path(_), Resolved::NotThere { path, .. } | Resolved::Circular(path) | Resolved::Unknown(path, _)) => {
@@ -29,6 +31,9 @@ pub(super) fn complaint(target: &Target, reach: &Reach, resolved: &Resolved) -> 
     match resolved {
         Resolved::There(_, found) if matches!(target, Target::Glob { .. }) && !found.is_directory() => {
             Some(format!("it starts from a {}, not a folder", found.file_type()))
+        }
+        Resolved::There(_, found) if matches!(reach, Reach::Folder(_)) && !found.is_directory() => {
+            Some(format!("it is a {}, and was a folder", found.file_type()))
         }
         Resolved::There(..) | Resolved::Elsewhere(_) => None,
         Resolved::NotThere { dangling: true, path } => {
@@ -58,5 +63,17 @@ mod tests {
         assert_eq!(next_reach(&target, &Reach::Nothing, &gone), literal(false));
         assert_eq!(next_reach(&target, &literal(false), &there), Reach::Folder("/srv".into()));
         assert_eq!(next_reach(&target, &literal(true), &there), literal(true));
+    }
+
+    #[test]
+    fn a_folder_stays_one_while_something_else_is_in_its_place() {
+        let target = Target::Path("/srv".into());
+        let signature = Disk::default().look_at_path(Path::new("/dev/null")).unwrap().unwrap();
+        let other = Resolved::There("/srv".into(), signature);
+        let folder = Reach::Folder("/srv".into());
+        assert_eq!(next_reach(&target, &folder, &other), folder);
+        assert!(complaint(&target, &folder, &other).is_some_and(|why| why.ends_with("and was a folder")));
+        let found = Reach::Literal { path: "/srv".into(), found: true };
+        assert_eq!(complaint(&target, &found, &other), None);
     }
 }

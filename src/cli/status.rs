@@ -107,10 +107,13 @@ fn row(file: &File, now: Timestamp) -> Vec<String> {
 }
 
 fn repairable(file: &File) -> String {
-    match (&file.unrepairable, &file.best_effort) {
-        (Some(why), _) => format!("no: {why}"),
-        (None, Some(how)) => format!("best effort: {how}"),
-        (None, None) => "yes".to_owned(),
+    let is_no_file = file.reason.as_deref() == Some("not_regular");
+    match (&file.unrepairable, &file.last_good, &file.best_effort) {
+        (Some(why), ..) => format!("no: {why}"),
+        _ if is_no_file => "-".to_owned(),
+        (None, None, _) => "no: no good version yet".to_owned(),
+        (None, Some(_), Some(how)) => format!("best effort: {how}"),
+        (None, Some(_), None) => "yes".to_owned(),
     }
 }
 

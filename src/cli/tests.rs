@@ -271,7 +271,7 @@ fn status_shows_what_the_daemon_says_and_3_when_there_is_none() {
     for cell in ["/srv/a.json", "held", "breaker, truncated", "7", "no: a hard link"] {
         assert!(lines[1].contains(cell), "{cell} is not in {}", lines[1]);
     }
-    assert!(lines[2].starts_with("\\x1b[31m"), "{}", lines[2]);
+    assert!(lines[2].starts_with("\\x1b[31m") && lines[2].ends_with("no: no good version yet"), "{}", lines[2]);
     listen(daemon(ANSWER));
     assert_eq!(world.run(&["status", "--json", "-c", "s.toml"]).printed, ANSWER);
     assert_eq!(world.run(&["status", "-c", "s.toml"]).status, 3);

@@ -1,5 +1,6 @@
-//! A document that only a folder or a glob matched, and that was renamed aside by a process that died before it could put
-//! another in its place, is nobody's: nothing with its name lies there any more. The state directory still knows it.
+//! What lies beside a document that only a folder or a glob matched, and of which nothing lies at its name any more, is
+//! nobody's after a restart: a leftover of its repair, or the document itself, renamed aside by a process that died before
+//! it could put another in its place. The state directory still knows whose it is.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -23,6 +24,9 @@ pub(super) struct Unowned(HashSet<PathBuf>);
 /// So many are remembered; beyond that they wait for the next start.
 const REMEMBERED: usize = 1_000;
 
+/// What is no document itself takes no more than this of it.
+const REMEMBERED_LEFTOVERS: usize = REMEMBERED / 2;
+
 /// A leftover, and whose it may be.
 #[derive(Debug)]
 pub(super) struct Claimed {
@@ -34,7 +38,8 @@ pub(super) struct Claimed {
 }
 
 impl Recover {
-    /// Asks the state directory whose a leftover is that may have stood at a document's name.
+    /// Asks the state directory whose a leftover is. One that may have stood at a document's name is asked about at once;
+    /// what else a sweep meets may belong to a file that it has yet to come to, and waits for the next one.
     pub(super) fn ask_whose(
         &mut self,
         directory: &Arc<Directory>,
@@ -42,9 +47,11 @@ impl Recover {
         signature: Signature,
         watch: &Arc<Watch>,
     ) {
-        let path = directory.path().join(name);
+        let is_aside = swap::is_aside(name);
+        let limit = if is_aside { REMEMBERED } else { REMEMBERED_LEFTOVERS };
         let Unowned(asked) = &mut self.unowned;
-        if !swap::is_aside(name) || asked.len() >= REMEMBERED || !asked.insert(path) {
+        let is_due = is_aside || self.is_swept;
+        if !is_due || asked.len() >= limit || !asked.insert(directory.path().join(name)) {
             return;
         }
         let (directory, name, watch) = (Arc::clone(directory), name.to_owned(), Arc::clone(watch));

@@ -167,3 +167,22 @@ fn the_incident_of_a_damaged_file_that_is_removed_ends_as_gone_and_not_as_recove
     let told = daemon.get("/api/v1/incidents").body;
     assert_eq!(told.matches("\"outcome\":\"gone\"").count(), 2, "{told}");
 }
+
+#[test]
+fn a_watched_folder_in_whose_place_a_pipe_was_is_watched_again() {
+    let world = World::new();
+    let good = document(1, 6_000);
+    let (folder, aside) = (world.file("d"), world.file("d9"));
+    fs::create_dir(&folder).unwrap();
+    let file = world.write("d/b.json", &good);
+    let daemon = guard(&world, &["d"], "");
+    daemon.wait_stored(&file, &good);
+    fs::rename(&folder, &aside).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &folder, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    wait_until(LIMIT, "that is told", || daemon.log_text().contains("and was a folder"));
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    daemon.wait_state(&file, "healthy");
+    fs::write(&file, b"{\"torn").unwrap();
+    wait_until(LIMIT, "it is repaired", || fs::read(&file).is_ok_and(|bytes| bytes == good));
+}

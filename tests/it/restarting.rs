@@ -111,3 +111,24 @@ fn a_matched_document_that_was_renamed_aside_when_we_died_is_put_back_and_repair
     assert_eq!(daemon.state.quarantine(&files[0])[0].1, torn);
     assert_eq!(daemon.state.incidents_of(&files[1], "corrupted").len(), 0);
 }
+
+#[test]
+fn what_lies_beside_a_matched_document_that_is_gone_since_is_ended_with_after_a_restart() {
+    let world = World::new();
+    let (good, other) = (document(1, 2_000), document(2, 2_000));
+    let (file, stays) = (world.write("a.json", &good), world.write("b.json", &other));
+    let daemon = launch(&world);
+    daemon.wait_stored(&file, &good);
+    daemon.wait_stored(&stays, &other);
+    daemon.terminate();
+    fs::remove_file(&file).unwrap();
+    let stem = format!(".jsonwarden-{}-0123456789abcdef", &blake3::hash(b"a.json").to_hex()[..16]);
+    let (staged, theirs) = (world.file(format!("{stem}.part")), world.file(".jsonwarden-0000000000000000-1.part"));
+    fs::write(&staged, &good[..900]).unwrap();
+    fs::write(&theirs, b"of nobody that we know").unwrap();
+    let daemon = launch(&world);
+    wait_until(LIMIT, "it is gone", || !staged.exists());
+    wait_until(LIMIT, "its document is forgotten again", || daemon.state_of(&file).is_none());
+    assert!(theirs.exists() && !file.exists());
+    daemon.wait_state(&stays, "healthy");
+}

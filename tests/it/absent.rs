@@ -75,7 +75,7 @@ fn a_missing_file_is_put_back_with_all_that_it_had_once_it_has_been_missing_for_
 #[test]
 fn where_files_are_is_noted_as_fast_as_they_are_stored() {
     let world = World::new();
-    let files: Vec<_> = (0..40).map(|number| world.write(&format!("{number}.json"), document(number, 600))).collect();
+    let files: Vec<_> = (0..40).map(|number| world.write(format!("{number}.json"), document(number, 600))).collect();
     let launched = Instant::now();
     let daemon = guard(&world, &["*.json"], "on_missing = \"restore\"");
     assert!(launched.elapsed() < Duration::from_secs(8), "started after {:?}", launched.elapsed());

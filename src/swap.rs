@@ -15,6 +15,7 @@ use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId, Version};
 use crate::error::{Cause, Error, Result};
+use spare::Taken;
 
 /// A complete, durable, verified file beside the document, ready to be exchanged with it.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Staged {
     pub name: OsString,
     /// What it looks like.
     pub signature: Signature,
+    /// What the spare had, in bytes, if it was written into that.
+    pub(crate) spare_bytes: Option<u64>,
 }
 
 /// What an exchange came to. Either way something may lie under the temporary's name now: it is a leftover, and removed
@@ -54,6 +57,7 @@ pub(crate) struct Begun {
     incomplete: OsString,
     /// The file, open for writing.
     pub(crate) file: File,
+    spare_bytes: Option<u64>,
 }
 
 /// Makes the file that is to be staged: of the owner that it will have, or of whoever makes it where nobody says.
@@ -66,7 +70,7 @@ pub(crate) fn begin(disk: &Disk, directory: &Directory, document: &DocumentId, o
         Some(owner) => disk.create_for(directory, &incomplete, 0o600, owner)?,
         None => disk.create(directory, &incomplete, 0o666)?,
     };
-    Ok(Begun { stem, incomplete, file })
+    Ok(Begun { stem, incomplete, file, spare_bytes: None })
 }
 
 /// The same with the folder's spare, which has room for so many bytes; `None`: it has none.
@@ -78,8 +82,8 @@ fn begin_in_spare(
     owner: u32,
 ) -> Result<Option<Begun>> {
     let (stem, incomplete) = names(document)?;
-    let file = spare::take(disk, directory, bytes, owner, &incomplete)?;
-    Ok(file.map(|file| Begun { stem, incomplete, file }))
+    let taken = spare::take(disk, directory, bytes, owner, incomplete)?;
+    Ok(taken.map(|Taken { name, file, bytes }| Begun { stem, incomplete: name, file, spare_bytes: Some(bytes) }))
 }
 
 /// What the name begins with, and the name of a file that is not complete.
@@ -102,13 +106,13 @@ impl Begun {
         bytes: &[u8],
         attributes: &Attributes,
     ) -> Result<Staged> {
-        let Self { stem, incomplete, file } = &self;
+        let Self { stem, incomplete, file, spare_bytes } = &self;
         let name = OsString::from(format!("{stem}-{version}"));
         let filled = fill(disk, directory, incomplete, file, bytes, attributes)
-            .and_then(|()| disk.rename(directory, incomplete, &name))
-            .and_then(|()| disk.signature(file, &directory.path().join(&name)));
+            .and_then(|()| self.give_name(disk, directory, name))
+            .and_then(|name| Ok((disk.signature(file, &directory.path().join(&name))?, name)));
         match filled {
-            Ok(signature) => Ok(Staged { name, signature }),
+            Ok((signature, name)) => Ok(Staged { name, signature, spare_bytes: *spare_bytes }),
             Err(error) => {
                 self.discard(disk, directory);
                 Err(error)
@@ -116,8 +120,28 @@ impl Begun {
         }
     }
 
-    /// Removes it.
+    /// Gives it the name of what is complete. Where a full disk has no room for a name either, a spare has its own: an
+    /// incomplete one's name would say that it may go.
+    fn give_name(&self, disk: &Disk, directory: &Directory, name: OsString) -> Result<OsString> {
+        let spare = OsStr::new(spare::NAME);
+        match disk.rename(directory, &self.incomplete, &name) {
+            Ok(()) => Ok(name),
+            Err(full) if self.spare_bytes.is_some() && full.is_for_want_of_room() => {
+                let is_there = self.incomplete == spare || disk.rename(directory, &self.incomplete, spare).is_ok();
+                if is_there { Ok(spare.to_owned()) } else { Err(full) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes it; a spare is one again.
     pub(crate) fn discard(&self, disk: &Disk, directory: &Directory) {
+        if self
+            .spare_bytes
+            .is_some_and(|bytes| spare::give_back(disk, directory, &self.file, &self.incomplete, bytes).is_ok())
+        {
+            return;
+        }
         // It is ours and was never at the document's name; the first error is the one worth telling.
         let _ = disk.unlink(directory, &self.incomplete);
     }
@@ -146,6 +170,39 @@ pub fn stage(
         }
         staged => staged,
     }
+}
+
+/// Removes a staged file that never stood at a document's name; a spare is one again.
+///
+/// # Errors
+/// The disk failed.
+pub(crate) fn call_off(disk: &Disk, directory: &Directory, staged: &Staged) -> Result<()> {
+    let open = || disk.open_to_write(directory, &staged.name).ok().flatten();
+    if let Some((bytes, (file, found))) = staged.spare_bytes.and_then(|bytes| Some((bytes, open()?)))
+        && found.is_same_file(&staged.signature)
+        && spare::give_back(disk, directory, &file, &staged.name, bytes).is_ok()
+    {
+        return Ok(());
+    }
+    disk.unlink(directory, &staged.name)
+}
+
+/// The name of what came out, which says whose it is. On a disk that has no room for it, that stays at the spare's.
+pub(crate) fn leftover_name(
+    disk: &Disk,
+    directory: &Directory,
+    document: &DocumentId,
+    staged: &Staged,
+    version: Version,
+) -> OsString {
+    if staged.name != spare::NAME {
+        return staged.name.clone();
+    }
+    let named = names(document).and_then(|(stem, _)| {
+        let name = OsString::from(format!("{stem}-{version}"));
+        disk.rename(directory, &staged.name, &name).map(|()| name)
+    });
+    named.unwrap_or_else(|_| staged.name.clone())
 }
 
 /// Was this file still being staged by a process that died? Then it never stood at a document's name.
@@ -201,6 +258,11 @@ pub fn exchange(
 ) -> Result<Swapped> {
     match disk.exchange(directory, &staged.name, document.name()) {
         Err(error) if error.io_kind() == Some(ErrorKind::InvalidInput) => {
+            if staged.name == spare::NAME {
+                // The steps take names, for which there was no room.
+                let full = std::io::Error::from(ErrorKind::StorageFull);
+                return Err(Error::new("exchanging", document.path(), full));
+            }
             return aside::replace(disk, directory, document, staged, expected, is_undisturbed);
         }
         exchanged => exchanged?,

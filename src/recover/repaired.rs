@@ -12,6 +12,7 @@ use crate::document::{DocumentId, Stored};
 use crate::error::Result;
 use crate::event::{Fact, Subject};
 use crate::repair::{Missing, Outcome, Report, Restored};
+use crate::swap::spare;
 use crate::verdict::Reason;
 
 impl Recover {
@@ -70,7 +71,8 @@ impl Recover {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         let subject = tracked.subject.clone();
         let damaged = tracked.machine.damage().map(|damage| damage.digest);
-        if let Some(leftover) = &restored.leftover {
+        // What is at the spare's name is met with the spares.
+        if let Some(leftover) = restored.leftover.as_ref().filter(|name| *name != spare::NAME) {
             let beside = Beside { put_aside: damaged, ..Beside::default() };
             tracked.leftovers.insert(leftover.clone(), beside);
         }
@@ -86,7 +88,7 @@ impl Recover {
             }
             Err(error) => {
                 let path = leftover.as_ref().map_or_else(PathBuf::new, |name| document.directory().join(name));
-                if let Some(leftover) = &leftover {
+                if let Some(leftover) = leftover.as_ref().filter(|name| *name != spare::NAME) {
                     tracked.cannot_keep(leftover);
                 }
                 self.say(Fact::LeftBeside { subject: subject.clone(), path, error: error.to_string() }).await;

@@ -14,7 +14,9 @@ use super::lanes::Finished;
 use super::tracked::Tracked;
 use crate::disk::Room;
 use crate::disk::directory::Directory;
+use crate::document::DocumentId;
 use crate::event::Fact;
+use crate::repair::GRACE;
 use crate::swap::spare::{self, Owner};
 use scarcity::{Need, allowed, is_scarce};
 
@@ -52,6 +54,7 @@ struct Folder {
     /// What a repair of its largest file needs.
     bytes: u64,
     owner: Owner,
+    documents: Vec<DocumentId>,
 }
 
 /// One look at a file system.
@@ -72,6 +75,8 @@ pub(super) struct Spared {
     is_done: bool,
     /// Folders that are to have a spare and have none.
     unspared: usize,
+    /// Something else is at a spare's name, and may go soon.
+    is_occupied: bool,
 }
 
 impl Recover {
@@ -102,7 +107,7 @@ impl Recover {
         let Some(room) = spared.room else { return };
         system.is_scarce = spared.is_scarce;
         if spared.is_done {
-            system.done_at = Some(Instant::now());
+            system.done_at = (!spared.is_occupied).then(Instant::now);
         }
         if !spared.is_scarce {
             let told = system.told.take();
@@ -132,8 +137,7 @@ impl Spares {
         for (tracked, folder) in documents.filter_map(|tracked| Some((tracked, Folder::of(tracked)?))) {
             let folders = found.entry(tracked.device()).or_default();
             match folders.get_mut(folder.directory.path()) {
-                Some(known) if known.bytes >= folder.bytes => {}
-                Some(known) => *known = folder,
+                Some(known) => known.add(folder),
                 None => drop(folders.insert(folder.directory.path().to_owned(), folder)),
             }
         }
@@ -180,7 +184,26 @@ impl Folder {
             directory: Arc::clone(&tracked.directory),
             bytes: last_good.bytes.max(1).next_multiple_of(BLOCK_BYTES),
             owner: Owner { user: signature.owner, group: signature.group },
+            documents: vec![tracked.subject.document.clone()],
         })
+    }
+
+    fn add(&mut self, mut other: Self) {
+        if other.bytes > self.bytes {
+            (self.bytes, self.owner) = (other.bytes, other.owner);
+        }
+        self.documents.append(&mut other.documents);
+    }
+
+    /// Ends with what a repair on a full disk left at the spare's name; `true`: it is to be looked at again.
+    fn settle(&self, tools: &Tools) -> bool {
+        let is_kept = |bytes, digest| {
+            self.documents.iter().any(|document| {
+                let is_version = || tools.backups.find(document)?.map_or(Ok(false), |folder| folder.keeps(digest));
+                tools.quarantine.holds(document, bytes, digest).unwrap_or(false) || is_version().unwrap_or(false)
+            })
+        };
+        spare::settle(&tools.disk, &self.directory, GRACE, is_kept).unwrap_or(false)
     }
 }
 
@@ -190,7 +213,8 @@ impl Round {
             // What cannot be removed now has a name that says what it is.
             let _ = spare::discard(&tools.disk, directory);
         }
-        let mut spared = Spared { room: None, is_scarce: self.was_scarce, is_done: false, unspared: 0 };
+        let mut spared =
+            Spared { room: None, is_scarce: self.was_scarce, is_done: false, unspared: 0, is_occupied: false };
         let Some(room) = self.folders.first().and_then(|any| tools.disk.room(&any.directory).ok()) else {
             return spared;
         };
@@ -200,6 +224,7 @@ impl Round {
         spared.is_scarce = is_scarce(&room, need, self.was_scarce);
         spared.is_done = self.is_due || spared.is_scarce != self.was_scarce;
         if spared.is_done {
+            spared.is_occupied = self.folders.iter().filter(|folder| folder.settle(tools)).count() > 0;
             spared.unspared = if spared.is_scarce { self.prepare(tools, &room) } else { self.discard(tools) };
         }
         spared

@@ -1,7 +1,6 @@
 //! The repair by a swap: the good bytes get to the name in one step that readers see whole, and the damaged file itself
 //! stays beside for whoever still has it open (protocol C, steps 3 to 7).
 
-use std::ffi::OsString;
 use std::time::Instant;
 
 use super::choice::Choice;
@@ -26,20 +25,29 @@ pub(super) fn put_back(
     writer: OnOpenWriter,
 ) -> Result<Outcome> {
     let &Ground { disk, directory, document, .. } = ground;
+    if writer != OnOpenWriter::Rename && matches!(lease::request(file), Request::Busy) {
+        // Nothing is staged, and no spare used, for what would be called off.
+        return Ok(Outcome::Busy);
+    }
     let attributes = disk.attributes(file, document.path())?;
     let staged = swap::stage(disk, directory, document, choice.version.version, &choice.bytes, &attributes)?;
     match last_look_and_swap(ground, judged, file, &staged, writer) {
-        Ok(Attempt::Swapped(swap)) => finish(ground, judged, file, choice, staged.name, &swap),
-        Ok(Attempt::Yielded) => disk.sync_directory(directory).map(|()| Outcome::Yielded),
+        Ok(Attempt::Swapped(swap)) => finish(ground, judged, file, choice, &staged, &swap),
+        Ok(Attempt::Yielded) => {
+            swap::leftover_name(disk, directory, document, &staged, choice.version.version);
+            disk.sync_directory(directory).map(|()| Outcome::Yielded)
+        }
         Ok(Attempt::CalledOff(outcome)) => {
-            disk.unlink(directory, &staged.name)?;
+            swap::call_off(disk, directory, &staged)?;
             Ok(outcome)
         }
         Err(error) => {
             // Only if it was never renamed, which would have dated it anew, did it never stand at the name; else it stays, as
             // a leftover.
             if disk.look(directory, &staged.name).ok().flatten() == Some(staged.signature) {
-                let _ = disk.unlink(directory, &staged.name);
+                let _ = swap::call_off(disk, directory, &staged);
+            } else {
+                swap::leftover_name(disk, directory, document, &staged, choice.version.version);
             }
             Err(error)
         }
@@ -113,10 +121,11 @@ fn finish(
     judged: &Judged,
     file: &File,
     choice: &Choice,
-    leftover: OsString,
+    staged: &Staged,
     swap: &Swap,
 ) -> Result<Outcome> {
     let &Ground { disk, directory, document, quarantine, .. } = ground;
+    let leftover = swap::leftover_name(disk, directory, document, staged, choice.version.version);
     let synced = disk.sync_directory(directory);
     // Its grace begins now. Where that cannot be noted, it began when the file was last changed.
     let _ = disk.touch(file, document.path());

@@ -199,7 +199,7 @@ fn exchange_for(ground: &Ground, found: &Found, present: &Reading) -> Result<Dis
     if disk.look(directory, document.name())? != Some(present.signature) {
         return Ok(Disposal::Waiting);
     }
-    let staged = Staged { name: found.name.to_owned(), signature: found.signature };
+    let staged = Staged { name: found.name.to_owned(), signature: found.signature, spare_bytes: None };
     let goes_on = || match &lease {
         Some(lease) => lease.is_unbroken(),
         None => holds(ground, &present.file, present.digest).unwrap_or(false),

@@ -122,7 +122,7 @@ pub(super) fn place(ground: &Ground, folder: &Folder, stored: &Stored, bytes: &[
         Ok(()) => disk.sync_directory(directory).map(|()| Anew::Placed),
         Err(error) => {
             // It never stood at the name.
-            let _ = disk.unlink(directory, &staged.name);
+            let _ = swap::call_off(disk, directory, &staged);
             if error.io_kind() == Some(ErrorKind::AlreadyExists) { Ok(Anew::Taken) } else { Err(error) }
         }
     }

@@ -1,11 +1,15 @@
 //! The spare: room that is kept beside guarded files while their file system is nearly full, so that a repair needs none.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::disk::directory::Directory;
+use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, Opened};
+use crate::document::Digest;
 use crate::error::{Cause, Error, Result};
 
 /// The name of the spare, one a folder: an exchange needs it in the folder of what it is exchanged with.
@@ -41,7 +45,7 @@ pub fn prepare(disk: &Disk, directory: &Directory, bytes: u64, owner: Owner) -> 
     if disk.look(directory, name)?.is_some() {
         let refused = || Error::new("keeping room in", &path, Cause::Refused("it is not a spare of ours".to_owned()));
         let file = open(disk, directory, name)?.ok_or_else(refused)?;
-        disk.extend(&file, &path, bytes)?;
+        lengthen(disk, &file, &path, bytes)?;
         return disk.sync(&file, &path);
     }
     let file = disk.create_for(directory, name, 0o600, owner.user)?;
@@ -76,45 +80,128 @@ fn fill(disk: &Disk, directory: &Directory, file: &File, bytes: u64, owner: Owne
 pub fn discard(disk: &Disk, directory: &Directory) -> Result<()> {
     let name = OsStr::new(NAME);
     match open(disk, directory, name)? {
-        Some(_) => disk.unlink(directory, name),
+        // Its lock is kept until it is gone.
+        Some(_locked) => disk.unlink(directory, name),
         None => Ok(()),
     }
 }
 
-/// Gives the folder's spare another name, for so many bytes of a file of `owner`'s to be written into it; `None`: there is none
-/// that would do. Another user's would not: they may have it open, and could write what is the owner's then.
-pub(super) fn take(disk: &Disk, directory: &Directory, bytes: u64, owner: u32, name: &OsStr) -> Result<Option<File>> {
+/// Removes what a repair on a full disk left at the spare's name, once it is as old as `grace`, nobody writes it, and its bytes
+/// are known to be kept: `is_kept` is asked for how many they are, and their digest. `true`: it is to be looked at again.
+///
+/// # Errors
+/// The disk failed.
+pub fn settle(
+    disk: &Disk,
+    directory: &Directory,
+    grace: Duration,
+    is_kept: impl Fn(u64, Digest) -> bool,
+) -> Result<bool> {
+    let (name, path) = (OsStr::new(NAME), directory.path().join(NAME));
+    let Opened::File(file, found) = disk.open(directory, name)? else { return Ok(false) };
+    let is_spare = disk.read_at(&file, &path, 0, 1)?.iter().all(|byte| *byte == 0);
+    if is_spare || found.links != 1 || disk.refuse_strangers(directory, &found, &path).is_err() {
+        return Ok(false);
+    }
+    if found.age() < grace {
+        return Ok(true);
+    }
+    let Request::Granted(lease) = lease::request(&file) else { return Ok(true) };
+    let Some(bytes) = disk.read(&file, &path, found.bytes, || lease.is_unbroken())? else { return Ok(true) };
+    let is_there = disk.look(directory, name)? == Some(found);
+    if is_there && is_kept(found.bytes, Digest::of(&bytes)) && lease.is_unbroken() {
+        disk.unlink(directory, name)?;
+    }
+    Ok(!is_there)
+}
+
+/// A spare that is about to be written into.
+pub(super) struct Taken {
+    /// Where it is.
+    pub(super) name: OsString,
+    /// The file: its lock is held as long as this is open.
+    pub(super) file: File,
+    /// How many bytes it has.
+    pub(super) bytes: u64,
+}
+
+/// Takes the folder's spare, for so many bytes of a file of `owner`'s to be written into it; `None`: there is none that would
+/// do. Another user's would not: they may have it open, and could write what is the owner's then. It gets another name; if
+/// the folder has no room for that, which is longer, it is taken where it is.
+pub(super) fn take(
+    disk: &Disk,
+    directory: &Directory,
+    bytes: u64,
+    owner: u32,
+    name: OsString,
+) -> Result<Option<Taken>> {
     let spare = OsStr::new(NAME);
-    let would_do = |found: Signature| {
+    let would_do = |found: &Signature| {
         let is_safe = found.owner == owner || found.owner == rustix::process::geteuid().as_raw();
         is_safe && found.is_regular() && found.links == 1 && found.bytes >= bytes
     };
-    if !disk.look(directory, spare)?.is_some_and(would_do) {
+    if !disk.look(directory, spare)?.is_some_and(|found| would_do(&found)) {
         return Ok(None);
     }
-    match disk.rename(directory, spare, name) {
+    let name = match disk.rename(directory, spare, &name) {
+        Ok(()) => name,
         Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => return Ok(None),
-        renamed => renamed?,
-    }
-    match open(disk, directory, name) {
+        Err(error) if error.is_for_want_of_room() => spare.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let opened = open(disk, directory, &name).and_then(|file| Ok((file, disk.look(directory, &name)?)));
+    match opened {
         // Another may have come to its name since it was looked at.
-        Ok(Some(file)) if disk.look(directory, name)?.is_some_and(would_do) => Ok(Some(file)),
+        Ok((Some(file), Some(found))) if would_do(&found) => Ok(Some(Taken { name, file, bytes: found.bytes })),
         other => {
-            disk.rename(directory, name, spare)?;
+            if name != spare {
+                disk.rename(directory, &name, spare)?;
+            }
             other.map(|_| None)
         }
     }
 }
 
-/// Opens a spare; `None`: it is none. Whoever may write the folder may put any file at its name: bytes that somebody wrote
-/// are never taken for room.
+/// Makes a spare again of what was written into one and never stood at a document's name: zeros, of the length that it had,
+/// at the spare's name. Nobody else may have it open: they would read what is written into it next.
+///
+/// # Errors
+/// Somebody has it open, there is no room, or the disk failed: it is no spare.
+pub(super) fn give_back(disk: &Disk, directory: &Directory, file: &File, name: &OsStr, bytes: u64) -> Result<()> {
+    let path = directory.path().join(name);
+    let mut attributes = disk.attributes(file, &path)?;
+    attributes.mode = 0o600;
+    attributes.extended.clear();
+    disk.set_attributes(file, &path, &attributes)?;
+    let Request::Granted(_alone) = lease::request_alone(file) else {
+        let why = "it cannot be known that nobody else has it open".to_owned();
+        return Err(Error::new("keeping room in", path, Cause::Refused(why)));
+    };
+    let written = usize::try_from(disk.signature(file, &path)?.bytes).unwrap_or(usize::MAX);
+    disk.write(file, &path, &vec![0; written])?;
+    // A smaller one grows when there is room.
+    let _ = lengthen(disk, file, &path, bytes);
+    disk.sync(file, &path)?;
+    if name == NAME { Ok(()) } else { disk.rename(directory, name, OsStr::new(NAME)) }
+}
+
+/// What has its room already may still be shorter.
+fn lengthen(disk: &Disk, file: &File, path: &Path, bytes: u64) -> Result<()> {
+    disk.extend(file, path, bytes)?;
+    if disk.signature(file, path)?.bytes < bytes { disk.truncate(file, path, bytes) } else { Ok(()) }
+}
+
+/// Opens a spare and locks it; `None`: it is none, or is being used. Whoever may write the folder may put any file at its
+/// name: bytes that somebody wrote are never taken for room.
 fn open(disk: &Disk, directory: &Directory, name: &OsStr) -> Result<Option<File>> {
     let path = directory.path().join(name);
     let Some((file, found)) = disk.open_to_write(directory, name)? else { return Ok(None) };
-    if found.links != 1 || disk.refuse_strangers(directory, &found, &path).is_err() {
+    if found.links != 1 || disk.refuse_strangers(directory, &found, &path).is_err() || !disk.try_flock(&file, &path)? {
         return Ok(None);
     }
     let mut is_empty = true;
     disk.read_chunks(&file, &path, |chunk| is_empty &= chunk.iter().all(|byte| *byte == 0))?;
-    Ok(is_empty.then_some(file))
+    // Only under the lock does the name stay what it is.
+    let is_there = disk.look(directory, name)?.is_some_and(|there| there.is_same_file(&found));
+    Ok((is_empty && is_there).then_some(file))
 }

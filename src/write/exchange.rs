@@ -125,7 +125,7 @@ impl Writer {
                 Ok((Put::Done(stored.clone()), true))
             }
             Ok(None) => {
-                self.disk.unlink(&self.directory, &staged.name).map_err(|error| (error, false))?;
+                swap::call_off(&self.disk, &self.directory, staged).map_err(|error| (error, false))?;
                 Ok((Put::Yielded, false))
             }
             Err(error) => {
@@ -133,7 +133,7 @@ impl Writer {
                 let found = self.disk.look(&self.directory, &staged.name).ok().flatten();
                 let never_stood = found == Some(staged.signature);
                 if never_stood {
-                    let _ = self.disk.unlink(&self.directory, &staged.name);
+                    let _ = swap::call_off(&self.disk, &self.directory, staged);
                 }
                 Err((error, !never_stood))
             }

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jsonwarden::disk::{Disk, Step};
-use jsonwarden::repair::Outcome;
+use jsonwarden::repair::{GRACE, Outcome};
 use jsonwarden::swap::spare::{self, NAME, Owner};
 
-use super::bench::{Bench, DAMAGED, GOOD, places};
+use super::bench::{Bench, DAMAGED, GOOD, places, places_with_leases};
 
 const NO_SPACE: i32 = 28;
 const QUOTA: i32 = 122;
@@ -47,6 +48,51 @@ fn a_repair_without_room_is_written_into_the_spare_and_has_the_file_s_length_and
         assert_eq!(bench.read(), GOOD);
         assert_eq!((after.ino(), after.mode()), (spare.ino(), before.mode()));
         assert!(!spare_of(&bench).exists());
+    }
+}
+
+#[test]
+fn where_there_is_no_room_for_a_name_either_the_spare_is_exchanged_under_its_own() {
+    for place in places_with_leases() {
+        let bench = Bench::with(&place, DAMAGED);
+        let disk = Disk::with_hook(|step| match step {
+            Step::Create | Step::Rename => Err(io::Error::from_raw_os_error(NO_SPACE)),
+            _ => Ok(()),
+        });
+        // Only the folder of the document is full.
+        let hands = bench.hands_with(disk);
+        spare::prepare(&Disk::default(), &hands.directory, 4096, owner_of(&bench)).unwrap();
+        let Outcome::Restored(restored) = hands.outcome(DAMAGED) else { panic!("it is not repaired") };
+        assert_eq!((bench.read(), restored.leftover.unwrap()), (GOOD.to_vec(), NAME.into()));
+        assert_eq!(fs::read(spare_of(&bench)).unwrap(), DAMAGED);
+        assert!(spare::prepare(&Disk::default(), &hands.directory, 8192, owner_of(&bench)).is_err());
+        let settle = |grace, is_kept| {
+            spare::settle(&Disk::default(), &hands.directory, grace, |_, _| is_kept).unwrap();
+            spare_of(&bench).exists()
+        };
+        assert!(settle(GRACE, true), "a late writer may still come");
+        assert!(settle(Duration::ZERO, false), "its bytes are nowhere else");
+        assert!(!settle(Duration::ZERO, true));
+    }
+}
+
+#[test]
+fn a_repair_that_is_called_off_leaves_the_spare_as_it_was() {
+    for place in places_with_leases() {
+        let bench = Bench::with(&place, DAMAGED);
+        let is_first = AtomicBool::new(true);
+        let hands = bench.hands_with(Disk::with_hook(move |step| match step {
+            Step::Create if is_first.swap(false, Ordering::Relaxed) => Err(io::Error::from_raw_os_error(NO_SPACE)),
+            Step::Exchange => Err(io::Error::from_raw_os_error(5)),
+            _ => Ok(()),
+        }));
+        spare::prepare(&Disk::default(), &hands.directory, 8192, owner_of(&bench)).unwrap();
+        let inode = fs::metadata(spare_of(&bench)).unwrap().ino();
+        hands.repair(DAMAGED).unwrap_err();
+        assert_eq!(bench.read(), DAMAGED);
+        assert_eq!(fs::read(spare_of(&bench)).unwrap(), [0; 8192]);
+        let found = fs::metadata(spare_of(&bench)).unwrap();
+        assert_eq!((found.ino(), found.mode() & 0o7777), (inode, 0o600));
     }
 }
 

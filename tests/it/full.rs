@@ -74,6 +74,36 @@ fn on_a_full_disk_the_spare_is_what_a_repair_is_written_into() {
     }
 }
 
+/// A repair's name may be the one for which a folder needs a block: how many names that are depends on their lengths.
+#[test]
+fn on_a_full_disk_a_folder_without_room_for_another_name_is_repaired_too() {
+    let good = document(1, BYTES);
+    for others in 4..=7 {
+        let world = World::new();
+        let Some(_mount) = Mount::image(&world.files, &IMAGES[1]).inspect(|mount| {
+            let folder = world.files.join("few");
+            fs::create_dir(&folder).unwrap();
+            let file = world.write("few/doc00.json", &good);
+            for number in 1..=others {
+                world.write(format!("few/doc{number:02}.json"), "{}");
+            }
+            let daemon = Launch::new(&world).arg(&folder).start();
+            daemon.wait_stored(&file, &good);
+            mount.fill_but(mount.all_bytes() * 3 / 20);
+            wait_until(LIMIT, "there is a spare", || {
+                fs::metadata(spare(&folder)).is_ok_and(|found| found.len() >= BYTES as u64)
+            });
+            mount.fill();
+            fs::write(&file, TORN).unwrap();
+            mount.fill();
+            wait_until(LIMIT, "it is repaired", || is_repaired(&daemon, &file, &good, 1));
+            assert_eq!(daemon.state.quarantine(&file)[0].1, TORN, "beside {others} others");
+        }) else {
+            return;
+        };
+    }
+}
+
 #[test]
 fn without_a_spare_the_damaged_file_s_own_room_is_what_a_repair_is_written_into() {
     let good = document(1, BYTES);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Stepper;
 use crate::decide::{CHANGING_LIMIT, Damage, Ended, Next, Note, OPEN_WRITER_PATIENCE, Phase, RETRY};
 use crate::document::Digest;
-use crate::verdict::{Certainty, Fault, Reason};
+use crate::verdict::{Certainty, Fault, Kind, Reason};
 
 const CHANGING: &str = "it keeps changing, and none of it is valid";
 
@@ -16,6 +16,9 @@ const READER_TRIES: u32 = 14;
 impl Stepper<'_> {
     pub(super) fn corrupt(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Next {
         self.machine.candidate = None;
+        let was_open =
+            self.machine.busy_since.is_some() || matches!(self.machine.phase, Phase::Held(Reason::OpenWriter, _));
+        self.machine.is_disturbed |= was_open && certainty != Certainty::OpenWriter;
         self.read_with(certainty);
         if !self.machine.is_proven {
             return self.unproven(digest, fault);
@@ -26,7 +29,7 @@ impl Stepper<'_> {
         ) {
             self.arrived();
         }
-        let damage = self.damage(digest, fault, certainty);
+        let damage = self.damage(digest, fault);
         if certainty == Certainty::OpenWriter {
             return self.damaged_under_a_writer(damage);
         }
@@ -57,11 +60,10 @@ impl Stepper<'_> {
     }
 
     /// The damage as known by now: the same bytes keep their time, others start anew. So do bytes that somebody has been
-    /// at, or had open, since they were seen.
-    fn damage(&mut self, digest: Digest, fault: Fault, certainty: Certainty) -> Damage {
-        let is_disturbed = std::mem::take(&mut self.machine.is_disturbed);
-        let was_open = matches!(self.machine.phase, Phase::Held(Reason::OpenWriter, _));
-        let starts_anew = is_disturbed || (was_open && certainty != Certainty::OpenWriter);
+    /// at, or had open, since they were seen. That nothing was there says nothing of bytes that are, though they be none.
+    fn damage(&mut self, digest: Digest, fault: Fault) -> Damage {
+        let was_absent = self.machine.damage().is_some_and(|damage| damage.fault.kind == Kind::Missing);
+        let starts_anew = std::mem::take(&mut self.machine.is_disturbed) || was_absent;
         let was_settling =
             matches!(self.machine.phase, Phase::Settling(_) | Phase::Repairing(_) | Phase::Held(Reason::Changing, _));
         let now = self.now;
@@ -125,7 +127,7 @@ impl Stepper<'_> {
         if !self.left(since, OPEN_WRITER_PATIENCE).is_zero() {
             return self.busy();
         }
-        let damage = self.damage(digest, fault, Certainty::OpenWriter);
+        let damage = self.damage(digest, fault);
         self.machine.is_disturbed = true;
         let why = "somebody is at it: its lock is held, or an editor has it open";
         self.hold(Reason::Editing, why, damage, Some(Duration::from_secs(1)))

@@ -244,6 +244,16 @@ fn a_missing_file_is_put_back_after_its_time_where_the_rules_say_so() {
 }
 
 #[test]
+fn an_empty_file_where_nothing_was_settles_before_it_is_taken_for_damage() {
+    let mut life = Life::new(Policy { on_missing: OnMissing::Restore, ..policy() });
+    life.then(0, MISSING);
+    assert_eq!(life.then(10_000, MISSING).0, Next::Repair);
+    life.then(1, held(Reason::NoRoom));
+    assert_eq!(life.then(5_000, corrupt("", Certainty::Certified)).0, REST, "somebody may be about to fill it");
+    assert_eq!(life.then(1000, corrupt("", Certainty::Certified)).0, Next::Repair);
+}
+
+#[test]
 fn an_unmount_is_no_deletion_and_its_time_does_not_count() {
     let away = || Input::Looked(Seen::DirectoryMissing);
     let mut life = Life::new(Policy { on_missing: OnMissing::Restore, ..policy() });

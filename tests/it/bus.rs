@@ -105,6 +105,37 @@ fn a_document_with_other_contents_keeps_them() {
 }
 
 #[test]
+fn what_leaves_the_document_is_archived_though_another_pointer_s_events_have_its_numbers() {
+    let world = World::new();
+    world.write("bus.json", "{\"a\":[],\"b\":[]}");
+    for data in 1..=3 {
+        publish(&world, &["--pointer", "/b", &format!("{{\"type\":\"b\",\"data\":{data}}}")]);
+    }
+    for _ in 0..8 {
+        publish(&world, &["--pointer", "/a", "--keep", "2", "{\"type\":\"a\"}"]);
+    }
+    publish(&world, &["--pointer", "/b", "--keep", "1", "{\"type\":\"b\",\"data\":4}"]);
+    let folder = format!("backups{}@", world.file("bus.json").display());
+    let archive = fs::read_to_string(world.state.join(folder).join("events.jsonl")).unwrap();
+    for data in 1..=3 {
+        assert!(
+            archive.contains(&format!("\"data\":{data}")) || archive.contains(&format!("\"data\": {data}")),
+            "{archive}"
+        );
+    }
+}
+
+#[test]
+fn a_number_that_has_no_next_is_refused_and_nothing_changes() {
+    let world = World::new();
+    let text = format!("{{\"events\":[{{\"id\":{},\"type\":\"t\"}}]}}", u64::MAX - 1);
+    let path = world.write("bus.json", &text);
+    let output = run(&world, &["publish", "bus.json", "{\"type\":\"t\"}"], None);
+    assert_eq!(status(&output), 5, "{}", said(&output));
+    assert_eq!(fs::read_to_string(path).unwrap(), text);
+}
+
+#[test]
 fn lines_are_acknowledged_one_by_one_and_a_bad_one_is_told() {
     let world = World::new();
     let mut publisher = Talking::to(&world, &["publish", "bus.json", "-", "--from", "me"]);

@@ -1,6 +1,6 @@
 //! Placeholders where values were: a file that went through a log filter, a support bundle or an export, and came back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Content;
 use super::paths::Paths;
@@ -21,10 +21,32 @@ pub(super) fn redacted(now: Content, last_good: Content) -> Option<(String, usiz
         return None;
     }
     let before: HashSet<String> = placeholders(last_good, REMEMBERED).into_iter().map(|(pointer, _)| pointer).collect();
-    new.retain(|(pointer, _)| !before.contains(pointer));
+    let (many, few) = (counted(new.iter().map(|(pointer, _)| pointer)), counted(before.iter()));
+    // Entries of arrays move: what only changed its place masks nothing.
+    let has_moved = |pointer: &str| {
+        let place = anywhere(pointer);
+        place != pointer && many.get(&place) <= few.get(&place)
+    };
+    new.retain(|(pointer, _)| !before.contains(pointer) && !has_moved(pointer));
     new.into_iter()
         .take(LOOKED_UP)
         .find(|(pointer, _)| find(last_good, pointer).is_some_and(|token| says_something(token.raw)))
+}
+
+/// How many pointers there are for each place, whatever the entry.
+fn counted<'p>(pointers: impl Iterator<Item = &'p String>) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for pointer in pointers {
+        *counts.entry(anywhere(pointer)).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// A pointer to the same place in any entry of the arrays on its way.
+fn anywhere(pointer: &str) -> String {
+    let is_index = |segment: &str| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+    let segments: Vec<&str> = pointer.split('/').map(|segment| if is_index(segment) { "*" } else { segment }).collect();
+    segments.join("/")
 }
 
 /// Nobody misses what said nothing.
@@ -97,5 +119,14 @@ mod tests {
         let before = r#"{"user":"a","token":"s3cret","old":"***","none":null}"#;
         assert_eq!(found(r#"{"user":"a","token":"***","old":"***"}"#, before), Some("/token".into()));
         assert_eq!(found(r#"{"user":"a","token":"new","old":"***","none":"***","more":"***"}"#, before), None);
+    }
+
+    #[test]
+    fn an_entry_that_moves_masks_nothing_and_one_more_that_is_masked_does() {
+        let before = r#"{"s":[{"v":"real"},{"v":"real2"},{"v":"***"}]}"#;
+        assert_eq!(found(r#"{"s":[{"v":"real"},{"v":"***"}]}"#, before), None);
+        assert_eq!(found(r#"{"s":[{"v":"***"},{"v":"real"},{"v":"real2"}]}"#, before), None);
+        assert_eq!(found(r#"{"s":[{"v":"***"},{"v":"real2"},{"v":"***"}]}"#, before), Some("/s/0/v".into()));
+        assert_eq!(found(r#"["***","real"]"#, r#"["real","***"]"#), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backup::{Shelf, components, each_shelf, is_older, remove_empty};
@@ -13,19 +12,21 @@ use crate::disk::{Disk, Durable, Opened};
 use crate::document::{Digest, DocumentId};
 use crate::error::{Cause, Error, Result};
 
+mod room;
+#[cfg(test)]
+mod tests;
+
+use room::Room;
+
 /// The quarantine of a state directory.
 #[derive(Debug)]
 pub struct Quarantine {
     disk: Disk,
     state: Directory,
-    max_bytes: u64,
-    /// What it holds in all, as far as this process knows; `UNKNOWN`: to be counted.
-    held_bytes: AtomicU64,
+    room: Room,
     /// Bytes that are kept elsewhere.
     spared: Option<Digest>,
 }
-
-const UNKNOWN: u64 = u64::MAX;
 
 /// How long to wait for the folder's lock; it is held while one file is written.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
@@ -49,13 +50,13 @@ impl Quarantine {
     /// The quarantine of this state directory.
     #[must_use]
     pub fn new(disk: Disk, state: Directory) -> Self {
-        Self { disk, state, max_bytes: u64::MAX, held_bytes: AtomicU64::new(UNKNOWN), spared: None }
+        Self { disk, state, room: Room::default(), spared: None }
     }
 
     /// The same, but it takes no more than this.
     #[must_use]
     pub fn limited_to(self, max_bytes: u64) -> Self {
-        Self { max_bytes, ..self }
+        Self { room: Room::limited_to(max_bytes), ..self }
     }
 
     /// The same, for somebody who has kept the bytes with this digest elsewhere, durably.
@@ -63,9 +64,8 @@ impl Quarantine {
     /// # Errors
     /// No descriptor is left.
     pub fn sparing(&self, digest: Digest) -> Result<Self> {
-        let held_bytes = AtomicU64::new(self.held_bytes.load(Ordering::Relaxed));
-        let (disk, state, max_bytes) = (self.disk.clone(), self.state.duplicate()?, self.max_bytes);
-        Ok(Self { disk, state, max_bytes, held_bytes, spared: Some(digest) })
+        let (disk, state, room) = (self.disk.clone(), self.state.duplicate()?, self.room.clone());
+        Ok(Self { disk, state, room, spared: Some(digest) })
     }
 
     /// Removes all that is kept of a document; says how many files and bytes.
@@ -104,9 +104,9 @@ impl Quarantine {
             return Ok(Kept { path: folder.path().join(name), is_new: false });
         }
         self.clear(&folder)?;
-        self.make_room(&folder, bytes.len() as u64)?;
+        self.room.for_bytes(bytes.len() as u64, folder.path(), || self.total())?;
         let name = self.write(&folder, why, bytes)?;
-        self.count(|held| held.saturating_add(bytes.len() as u64));
+        self.room.taken(bytes.len() as u64);
         Ok(Kept { path: folder.path().join(name), is_new: true })
     }
 
@@ -180,7 +180,7 @@ impl Quarantine {
             let _ = self.expire_in(&folder, span, now);
             true
         })?;
-        self.held_bytes.store(UNKNOWN, Ordering::Relaxed);
+        self.room.forget();
         Ok(())
     }
 
@@ -196,25 +196,6 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Is there room for so many bytes more? Before it says no, it counts again: somebody may have made room.
-    fn make_room(&self, folder: &Directory, bytes: u64) -> Result<()> {
-        if self.max_bytes == u64::MAX {
-            return Ok(());
-        }
-        let fits = |held: u64| held.saturating_add(bytes) <= self.max_bytes;
-        let known = self.held_bytes.load(Ordering::Relaxed);
-        if known != UNKNOWN && fits(known) {
-            return Ok(());
-        }
-        let held = self.total()?;
-        self.held_bytes.store(held, Ordering::Relaxed);
-        if fits(held) {
-            return Ok(());
-        }
-        let why = format!("the quarantine is full: it holds {held} bytes and may hold {}", self.max_bytes);
-        Err(Error::new("keeping in", folder.path(), Cause::Refused(why)))
-    }
-
     fn total(&self) -> Result<u64> {
         let mut bytes = 0;
         each_shelf(&self.disk, &self.state, KIND, |_, folder| {
@@ -222,12 +203,6 @@ impl Quarantine {
             true
         })?;
         Ok(bytes)
-    }
-
-    fn count(&self, change: impl Fn(u64) -> u64) {
-        let known = |held| (held != UNKNOWN).then(|| change(held));
-        // Nothing is known: nothing is to be changed.
-        let _ = self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, known);
     }
 
     fn folder(&self, document: &DocumentId) -> Result<Directory> {
@@ -306,78 +281,5 @@ impl Quarantine {
     fn whole(&self, folder: &Directory, name: &OsStr) -> Result<Option<Vec<u8>>> {
         let Opened::File(file, found) = self.disk.open(folder, name)? else { return Ok(None) };
         self.disk.read(&file, &folder.path().join(name), found.bytes.saturating_add(1), || true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    fn empty(folder: &tempfile::TempDir) -> Quarantine {
-        let disk = Disk::default();
-        let state = disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap();
-        Quarantine::new(disk, state)
-    }
-
-    #[test]
-    fn a_full_quarantine_refuses_until_something_left_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let quarantine = empty(&folder).limited_to(10);
-        let document = |name: &str| DocumentId::new(Path::new("/srv"), OsStr::new(name));
-        let first = quarantine.keep(&document("a.json"), "truncated", b"{12345").unwrap();
-        let refused = quarantine.keep(&document("b.json"), "truncated", b"[12345").unwrap_err();
-        assert!(matches!(refused.cause(), Cause::Refused(_)), "{refused}");
-        assert!(!quarantine.keep(&document("a.json"), "truncated", b"{12345").unwrap().is_new, "it has them already");
-        quarantine.keep(&document("b.json"), "truncated", b"[123").unwrap();
-        std::fs::remove_file(first.path).unwrap();
-        quarantine.keep(&document("b.json"), "truncated", b"[12345").unwrap();
-    }
-
-    #[test]
-    fn what_was_kept_long_enough_goes_unless_its_date_cannot_be_believed() {
-        const DAY: Duration = Duration::from_secs(86_400);
-        let folder = tempfile::tempdir().unwrap();
-        let quarantine = empty(&folder);
-        let document = DocumentId::new(Path::new("/srv"), OsStr::new("a.json"));
-        let kept = quarantine.keep(&document, "truncated", b"{").unwrap().path;
-        let dated_wrong = kept.with_file_name("19700101T000005.000000Z-truncated.bad");
-        std::fs::copy(&kept, &dated_wrong).unwrap();
-        quarantine.expire(90 * DAY, clock::now() + 89 * DAY).unwrap();
-        assert!(kept.exists());
-        quarantine.expire(90 * DAY, clock::now() + 91 * DAY).unwrap();
-        assert!(!kept.exists() && dated_wrong.exists());
-    }
-
-    #[test]
-    fn identical_bytes_are_kept_once_and_different_ones_each() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::default();
-        let state = disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap();
-        let quarantine = Quarantine::new(disk, state);
-        let document = DocumentId::new(Path::new("/srv"), OsStr::new("a.json"));
-        let first = quarantine.keep(&document, "truncated", b"{").unwrap();
-        assert!(first.is_new && std::fs::read(&first.path).unwrap() == b"{");
-        let again = quarantine.keep(&document, "truncated", b"{").unwrap();
-        assert_eq!(again, Kept { path: first.path.clone(), is_new: false });
-        assert_ne!(quarantine.keep(&document, "truncated", b"[").unwrap().path, first.path);
-        assert!(quarantine.holds(&document, 1, Digest::of(b"{")).unwrap());
-        assert!(!quarantine.holds(&document, 1, Digest::of(b"x")).unwrap());
-    }
-
-    #[test]
-    fn two_keeps_in_one_microsecond_have_a_name_each() {
-        let root = tempfile::tempdir().unwrap();
-        let disk = Disk::default();
-        let folder = || disk.open_directory(&disk.canonical(root.path()).unwrap()).unwrap();
-        let quarantine = Quarantine::new(disk.clone(), folder());
-        let moment = Timestamp::new(1_795_320_005, 123_456_000).unwrap();
-        for (bytes, expected) in
-            [("1", "20261122T040005.123456Z-empty.bad"), ("2", "20261122T040005.123457Z-empty.bad")]
-        {
-            std::fs::write(root.path().join(STAGED), bytes).unwrap();
-            assert_eq!(quarantine.name(&folder(), OsStr::new(STAGED), "empty", moment).unwrap(), expected);
-            assert_eq!(std::fs::read_to_string(root.path().join(expected)).unwrap(), bytes);
-        }
     }
 }

@@ -1,16 +1,54 @@
-# Installs what `cargo build --release` has built:  sudo make install   or, for a package,  make install DESTDIR=root PREFIX=/usr
+# Installs what `cargo build --release` has built:
+#
+#   sudo make install                     to /usr/local, with the units in /etc/systemd
+#   make install DESTDIR=root PREFIX=/usr for a package
+#   sudo make uninstall                   takes all of it away, but neither configuration nor backups
+#   make image                            a container image; cargo deb makes a Debian package
+#   make pages                            writes packaging/jsonwarden.1 again, after a change of the command line
 PREFIX ?= /usr/local
 SYSTEMD ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/systemd
 BINARY ?= target/release/jsonwarden
+MUSL ?= $(shell uname -m)-unknown-linux-musl
 
-.PHONY: install
+share := $(DESTDIR)$(PREFIX)/share
+units := $(DESTDIR)$(SYSTEMD)
+# What systemd reads from here alone.
+vendor := $(DESTDIR)/usr/lib
+# The units name the program where packages have it.
+place = sed 's|/usr/bin/jsonwarden|$(PREFIX)/bin/jsonwarden|' $(1) | install -D -m 644 /dev/stdin $(2)
+
+.PHONY: install uninstall image pages
 install:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/jsonwarden
-	for unit in jsonwarden.service jsonwarden@.service; do \
-	    sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/$$unit | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSTEMD)/system/$$unit || exit; \
-	done
-	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/user/jsonwarden.service | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSTEMD)/user/jsonwarden.service
-	install -D -m 644 systemd/jsonwarden.catalog $(DESTDIR)/usr/lib/systemd/catalog/jsonwarden.catalog
-	install -D -m 644 systemd/sysusers.d/jsonwarden.conf $(DESTDIR)/usr/lib/sysusers.d/jsonwarden.conf
-	install -D -m 644 systemd/tmpfiles.d/jsonwarden.conf $(DESTDIR)/usr/lib/tmpfiles.d/jsonwarden.conf
+	$(call place,systemd/jsonwarden.service,$(units)/system/jsonwarden.service)
+	$(call place,systemd/jsonwarden@.service,$(units)/system/jsonwarden@.service)
+	$(call place,systemd/user/jsonwarden.service,$(units)/user/jsonwarden.service)
+	install -D -m 644 systemd/jsonwarden.catalog $(vendor)/systemd/catalog/jsonwarden.catalog
+	install -D -m 644 systemd/sysusers.d/jsonwarden.conf $(vendor)/sysusers.d/jsonwarden.conf
+	install -D -m 644 systemd/tmpfiles.d/jsonwarden.conf $(vendor)/tmpfiles.d/jsonwarden.conf
+	install -D -m 644 packaging/jsonwarden.1 $(share)/man/man1/jsonwarden.1
+	install -D -m 644 packaging/completions/jsonwarden.bash $(share)/bash-completion/completions/jsonwarden
+	install -D -m 644 packaging/completions/_jsonwarden $(share)/zsh/site-functions/_jsonwarden
+	install -D -m 644 packaging/completions/jsonwarden.fish $(share)/fish/vendor_completions.d/jsonwarden.fish
 	test -e $(DESTDIR)/etc/jsonwarden/jsonwarden.toml || install -D -m 644 config/jsonwarden.toml $(DESTDIR)/etc/jsonwarden/jsonwarden.toml
+ifeq ($(DESTDIR),)
+	-command -v systemd-sysusers >/dev/null && systemd-sysusers jsonwarden.conf && systemd-tmpfiles --create jsonwarden.conf
+	-command -v journalctl >/dev/null && journalctl --update-catalog
+	-test ! -d /run/systemd/system || systemctl daemon-reload
+endif
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/jsonwarden $(units)/system/jsonwarden.service $(units)/system/jsonwarden@.service \
+	    $(units)/user/jsonwarden.service $(vendor)/systemd/catalog/jsonwarden.catalog $(vendor)/sysusers.d/jsonwarden.conf \
+	    $(vendor)/tmpfiles.d/jsonwarden.conf $(share)/man/man1/jsonwarden.1 $(share)/bash-completion/completions/jsonwarden \
+	    $(share)/zsh/site-functions/_jsonwarden $(share)/fish/vendor_completions.d/jsonwarden.fish
+	@printf 'left as they are: %s\n' /etc/jsonwarden '/var/lib/jsonwarden* (the backups)'
+
+image:
+	cargo build --release --locked --target $(MUSL)
+	mkdir -p target/image
+	cp target/$(MUSL)/release/jsonwarden target/image/
+	buildah bud --network none -t jsonwarden .
+
+pages:
+	$(BINARY) man >packaging/jsonwarden.1

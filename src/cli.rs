@@ -5,6 +5,7 @@ mod accept;
 mod ask;
 mod changed;
 mod check;
+mod completions;
 mod config;
 mod daemon;
 mod diff;
@@ -16,6 +17,7 @@ mod hand;
 mod history;
 mod incidents;
 mod live;
+mod man;
 mod moment;
 mod orphans;
 mod patch;
@@ -50,18 +52,26 @@ use crate::disk::Disk;
 use crate::error::{Cause, Error, Escaped};
 use crate::validate;
 
+/// Over the options of every command.
+const COMMON: &str = "Options of every command";
+
+const AFTER_HELP: &str = "\
+To try it: `jsonwarden run FOLDER`. For a configuration to start from: `jsonwarden config example`. All in one: `man jsonwarden`.
+Exit status: 0 yes, or done; 1 no (invalid, differs, none); 2 usage or configuration; 3 no daemon answers; 4 lock not to be had;
+5 refused; 74 input or output; 77 permission.";
+
 /// Keeps JSON files valid: watches files that other programs write, keeps verified backups, and puts the newest good one
 /// back when a file becomes corrupt.
 #[derive(Debug, Parser)]
-#[command(name = "jsonwarden", version, max_term_width = 100)]
+#[command(name = "jsonwarden", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
     /// The configuration file; a default one need not be there [default: /etc/jsonwarden/jsonwarden.toml, or
     /// ~/.config/jsonwarden/jsonwarden.toml when not root] [env: JSONWARDEN_CONFIG]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    #[arg(short, long, global = true, value_name = "FILE", help_heading = COMMON)]
     config: Option<PathBuf>,
     /// Where backups, quarantine and incidents are kept [default: /var/lib/jsonwarden, or ~/.local/state/jsonwarden when
     /// not root] [env: JSONWARDEN_STATE_DIR]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = COMMON)]
     state_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -123,6 +133,10 @@ enum Command {
     /// Checks, shows or explains the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Prints the script by which a shell completes this command line
+    Completions(completions::Arguments),
+    /// Prints the manual page, as roff source: jsonwarden man | man -l -
+    Man,
 }
 
 impl Command {
@@ -285,6 +299,8 @@ fn execute(arguments: Arguments, surroundings: Surroundings, out: &mut dyn Write
         Command::Reload => steer::reload(&mut session),
         Command::Exec(arguments) => exec::run(arguments, &mut session),
         Command::Config(command) => config::run(&command, &mut session),
+        Command::Completions(arguments) => completions::run(&arguments, &mut session),
+        Command::Man => man::run(&mut session),
     }
 }
 

@@ -37,8 +37,9 @@ pub(super) struct Arguments {
     /// The JSON Schema that every file has to follow [default: the one of the watch that has the file]
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// The dialect that every file has to be in [default: the one of the watch that has the file]
-    #[arg(long, value_name = "DIALECT", value_parser = ["auto", "json", "jsonl", "jsonc", "json5", "python"])]
+    /// The dialect that every file has to be in: auto, json, jsonl, jsonc, json5 or python [default: the one of the watch
+    /// that has the file]
+    #[arg(long, value_name = "DIALECT", hide_possible_values = true, value_parser = ["auto", "json", "jsonl", "jsonc", "json5", "python"])]
     dialect: Option<String>,
 }
 

@@ -15,7 +15,7 @@ fn copies(world: &World) -> [PathBuf; 3] {
     let copy = |from: &str, to: &str| {
         let text = fs::read_to_string(folder().join(from)).unwrap();
         let path = world.root.join(to);
-        fs::write(&path, text.replace("/usr/local/bin/jsonwarden", env!("CARGO_BIN_EXE_jsonwarden"))).unwrap();
+        fs::write(&path, text.replace("/usr/bin/jsonwarden", env!("CARGO_BIN_EXE_jsonwarden"))).unwrap();
         path
     };
     copy("jsonwarden@.service", "jsonwarden@.service");

@@ -46,9 +46,7 @@ uninstall:
 
 image:
 	cargo build --release --locked --target $(MUSL)
-	mkdir -p target/image
-	cp target/$(MUSL)/release/jsonwarden target/image/
-	buildah bud --network none -t jsonwarden .
+	buildah bud --network none --build-arg BINARY=target/$(MUSL)/release/jsonwarden -t jsonwarden .
 
 pages:
 	$(BINARY) man >packaging/jsonwarden.1

@@ -30,6 +30,7 @@ mod loss;
 mod matrix;
 mod locks;
 mod ordinary;
+mod packages;
 mod patching;
 mod prospects;
 mod readme;

@@ -46,7 +46,7 @@ fn described(command: &Command) -> io::Result<String> {
     let mut text = String::new();
     if !command.is_subcommand_required_set() {
         let man = Man::new(with_usage(without_common_options(command)));
-        text += &format!(".SS \"{}\"\n", command.get_bin_name().unwrap_or_else(|| command.get_name()));
+        text += &[".SS \"", command.get_bin_name().unwrap_or_else(|| command.get_name()), "\"\n"].concat();
         text += &body(&rendered(&man, Man::render_synopsis_section)?);
         text += ".PP\n";
         text += &body(&rendered(&man, Man::render_description_section)?);

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::Folder;
-use super::{events, record};
+use super::{events, numbers, record};
 use crate::clock::{self, Timestamp};
 use crate::disk::Durable;
 use crate::error::Result;
@@ -67,7 +67,7 @@ impl Folder {
         }
         let mut rest = Vec::new();
         self.disk.list(&self.directory, |entry| {
-            let known = [record::NAME.to_bytes(), events::NAME.as_bytes(), b"place"];
+            let known = [record::NAME.to_bytes(), events::NAME.as_bytes(), numbers::NAME.as_bytes(), b"place"];
             let is_ours = |name: &[u8]| known.contains(&name) || name.starts_with(b".new-");
             if !entry.is_directory && (is_ours(entry.name.as_encoded_bytes()) || noted(&entry.name).is_some()) {
                 rest.push(entry.name);

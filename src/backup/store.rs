@@ -200,7 +200,9 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn prune(&self, keep: Keep) -> Result<(usize, u64)> {
-        let surplus = surplus(&self.weighed()?, keep, clock::now());
+        let mut surplus = surplus(&self.weighed()?, keep, clock::now());
+        let staying = self.note_before_removal(&surplus)?;
+        surplus.retain(|version| !staying.contains(version));
         let mut bytes = 0;
         for (name, _) in self.names()?.iter().filter(|(_, found)| surplus.contains(&found.version)) {
             bytes += self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);
@@ -214,12 +216,18 @@ impl Folder {
     fn compact_record(&self) -> Result<()> {
         let there: Vec<Version> = self.names()?.into_iter().map(|(_, found)| found.version).collect();
         let Some(text) = record::compacted(&self.record()?, |version| there.contains(&version)) else { return Ok(()) };
+        self.replace_note(OsStr::from_bytes(record::NAME.to_bytes()), &text)
+    }
+
+    /// Puts new lines in the place of one of our own files, which is there. The caller holds the lock.
+    pub(super) fn replace_note(&self, name: &OsStr, text: &[u8]) -> Result<()> {
+        self.clear()?;
         let staged = OsStr::new(".new-record");
         let path = self.directory.path().join(staged);
         let file = self.disk.create(&self.directory, staged, 0o600)?;
-        self.disk.write(&file, &path, &text)?;
+        self.disk.write(&file, &path, text)?;
         self.disk.sync(&file, &path)?;
-        self.disk.exchange(&self.directory, staged, OsStr::from_bytes(record::NAME.to_bytes()))?;
+        self.disk.exchange(&self.directory, staged, name)?;
         // The old one lies under the temporary name now.
         self.disk.unlink(&self.directory, staged)
     }

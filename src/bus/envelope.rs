@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::backup::number_of;
 use crate::document::Dialect;
 use crate::patch::{self, Value};
 use crate::validate::{Content, findings, reads_as, unquote};
@@ -76,20 +77,8 @@ impl Numbered {
         let content = Content { bytes: text, dialect: Dialect::Python };
         reads_as(text, Dialect::Python).ok()?;
         let kind = member(content, "type").map(unquote).unwrap_or_default().into_owned();
-        Some(Self { id: id(text)?, kind, line: patch::in_one_line(content) })
+        Some(Self { id: number_of(text)?, kind, line: patch::in_one_line(content) })
     }
-}
-
-/// The number of an event.
-pub(super) fn id(text: &[u8]) -> Option<u64> {
-    let content = Content { bytes: text, dialect: Dialect::Python };
-    std::str::from_utf8(member(content, "id")?).ok()?.parse().ok()
-}
-
-/// The last number that some lines of events have.
-pub(super) fn last_id(lines: &[u8]) -> u64 {
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| reads_as(line, Dialect::Python).is_ok());
-    lines.filter_map(id).max().unwrap_or(0)
 }
 
 /// The first events of each number.
@@ -134,11 +123,5 @@ mod tests {
             let why = Event::new(text, "me").unwrap_err();
             assert!(why.contains(says), "{text}: {why}");
         }
-    }
-
-    #[test]
-    fn the_last_number_of_torn_lines_is_that_of_a_whole_one() {
-        assert_eq!(last_id(b"{\"id\":1}\n{\"id\":2}\n{\"id\":3\n"), 2);
-        assert_eq!(last_id(b""), 0);
     }
 }

@@ -23,6 +23,9 @@ pub struct Fresh {
     pub events: Vec<Numbered>,
     /// Numbers that should have come, and are neither in the document nor in the archive: first and last.
     pub missing: Vec<(u64, u64)>,
+    /// The document's newest event, where that is not even the one before the next that is wanted: either it went back to an
+    /// older version, or what comes next will have numbers that nobody waits for.
+    pub falls_short: Option<u64>,
 }
 
 impl Follower {
@@ -51,7 +54,11 @@ impl Follower {
         let texts = patch::elements_at(content, &self.pointer).unwrap_or_default();
         let mut events: Vec<Numbered> = texts.into_iter().filter_map(Numbered::read).collect();
         let next = self.next.or_else(|| events.iter().map(|event| event.id).min()).unwrap_or(1);
-        let Some(last) = events.iter().map(|event| event.id).max() else { return Ok(Fresh::default()) };
+        let last = events.iter().map(|event| event.id).max();
+        if last.unwrap_or(0).saturating_add(1) < next {
+            return Ok(Fresh { falls_short: Some(last.unwrap_or(0)), ..Fresh::default() });
+        }
+        let Some(last) = last else { return Ok(Fresh::default()) };
         let first_here = events.iter().map(|event| event.id).filter(|id| *id >= next).min().unwrap_or(last + 1);
         if next < first_here && last >= next {
             let to = (first_here - 1).min(next.saturating_add(AT_ONCE - 1));
@@ -63,15 +70,24 @@ impl Follower {
             if events.is_empty() {
                 // Nothing of all these: the next look goes on behind them.
                 self.next = Some(to + 1);
-                return Ok(Fresh { events, missing: vec![(next, to)] });
+                return Ok(Fresh { missing: vec![(next, to)], ..Fresh::default() });
             }
         }
+        Ok(self.taken(next, events))
+    }
+
+    /// What is new in the archive, where the document went back to before it was archived.
+    pub fn beyond(&mut self, archived: Vec<Numbered>) -> Fresh {
+        self.taken(self.next.unwrap_or(1), archived)
+    }
+
+    fn taken(&mut self, next: u64, mut events: Vec<Numbered>) -> Fresh {
         events.retain(|event| event.id >= next);
         events.sort_by_key(|event| event.id);
         let events = without_repeats(events);
         let missing = gaps(next, &events);
         self.next = events.last().map(|event| event.id.saturating_add(1)).or(self.next);
-        Ok(Fresh { events, missing })
+        Fresh { events, missing, falls_short: None }
     }
 }
 
@@ -126,6 +142,16 @@ mod tests {
         let mut follower = follower(Some(1));
         assert_eq!(ids(&mut follower, &document(5..=6), 1..=2), (vec![1, 2, 5, 6], vec![(3, 4)]));
         assert_eq!(ids(&mut follower, &document(5..=7), 1..=2), (vec![7], vec![]));
+    }
+
+    #[test]
+    fn what_is_wanted_and_lies_beyond_all_that_is_there_is_told() {
+        let short = |next, text: &str| {
+            let content = Content { bytes: text.as_bytes(), dialect: Dialect::Json };
+            follower(Some(next)).fresh(content, |_, _| Ok(Vec::new())).unwrap().falls_short
+        };
+        assert_eq!((short(8, &document(5..=6)), short(7, &document(5..=6))), (Some(6), None));
+        assert_eq!((short(2, "{\"events\":[]}"), short(1, "{}")), (Some(0), None));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::envelope::{Event, id, last_id};
+use super::envelope::Event;
 use super::skeleton;
-use crate::backup::{Backups, Folder};
+use crate::backup::{Backups, Folder, highest_in, highest_of, number_of};
 use crate::clock;
 use crate::document::{Dialect, DocumentId};
 use crate::error::{Cause, Error, Result};
@@ -57,6 +57,10 @@ impl Bus<'_> {
             published = numbered;
             Ok::<_, BusError>(bytes)
         })?;
+        if self.keep.is_some_and(|keep| keep < events.len()) {
+            // They are published; what is too many now moves with the next ones if it cannot move yet.
+            let _ = self.trim();
+        }
         Ok((published, written))
     }
 
@@ -65,10 +69,8 @@ impl Bus<'_> {
         let time = format!("{:.6}", clock::now());
         let there = present.and_then(|present| patch::value_at(content(present), &self.pointer));
         let texts = present.and_then(|present| patch::elements_at(content(present), &self.pointer)).unwrap_or_default();
-        let highest = texts.iter().filter_map(|text| id(text)).max().unwrap_or(0);
         let folder = self.folder()?;
-        let archived = folder.as_ref().map_or(Ok(0), |folder| folder.last_events().map(|lines| last_id(&lines)))?;
-        let first = highest.max(archived).saturating_add(1);
+        let first = self.highest(present, folder.as_ref())?.saturating_add(1);
         if first.checked_add(events.len() as u64).is_none() {
             return Err(self.failed(Cause::Refused("its events have the highest number that there is".to_owned())));
         }
@@ -84,8 +86,29 @@ impl Bus<'_> {
             operations.insert(0, Operation::Set(self.pointer.clone(), empty));
         }
         let bytes = patch::apply(content(present), &operations).map_err(|refusal| self.refused(refusal))?;
-        let bytes = self.rotated(bytes, present.dialect, folder)?;
+        let bytes = self.rotated(bytes, present.dialect, folder, texts.len())?;
         Ok((bytes, published))
+    }
+
+    /// The highest number that any event has, or had before the document went back to an older version.
+    fn highest(&self, present: Option<Present>, folder: Option<&Folder>) -> Result<u64> {
+        let here = present.map_or(0, |present| highest_in(content(present), &self.pointer));
+        let Some(folder) = folder else { return Ok(here) };
+        let archived = highest_of(&folder.last_events(&self.pointer)?);
+        let read = present.map(|present| present.version);
+        let highest = here.max(archived).max(folder.highest_number(&self.pointer, read)?);
+        // From here on the next event need not look through what this one has.
+        read.map_or(Ok(()), |read| folder.note_number(&self.pointer, highest, read))?;
+        Ok(highest)
+    }
+
+    /// Moves what is too many, when more came at once than are to stay.
+    fn trim(&self) -> std::result::Result<Written, BusError> {
+        self.writer.update(Damaged::Repair, |present| {
+            let gone = || self.failed(Cause::Absent("it is gone".to_owned()));
+            let present = present.ok_or_else(gone)?;
+            Ok(self.rotated(present.bytes.to_vec(), present.dialect, self.folder()?, usize::MAX)?)
+        })
     }
 
     fn first_text(&self, events: &[Value]) -> Vec<u8> {
@@ -97,24 +120,24 @@ impl Bus<'_> {
         skeleton::around(&self.pointer, &lines)
     }
 
-    /// The document with no more events than are to be kept; the others are durable in the archive by then.
-    fn rotated(&self, bytes: Vec<u8>, dialect: Dialect, folder: Option<Folder>) -> Result<Vec<u8>> {
+    /// The document with no more events than are to be kept; the others are durable in the archive by then. Of all that there
+    /// are only the first `published` may move: the archive has none that were never in the document.
+    fn rotated(&self, bytes: Vec<u8>, dialect: Dialect, folder: Option<Folder>, published: usize) -> Result<Vec<u8>> {
         let Some(keep) = self.keep else { return Ok(bytes) };
         let whole = Content { bytes: &bytes, dialect };
         let texts = patch::elements_at(whole, &self.pointer).unwrap_or_default();
-        let surplus = texts.len().saturating_sub(keep);
+        let surplus = texts.len().saturating_sub(keep).min(published);
         if surplus == 0 {
             return Ok(bytes);
         }
         let folder = folder.map_or_else(|| self.backups.make(self.document()), Ok)?;
-        // Whoever died between the archive and the document left its lines there. A number alone proves nothing: another
-        // pointer's events have the same ones.
-        let archived = folder.last_events()?;
-        let archived: HashSet<&[u8]> = archived.split(|byte| *byte == b'\n').collect();
-        let old = texts.iter().take(surplus).map(|text| (id(text), patch::in_one_line(plain(text))));
-        let is_there = |id: Option<u64>, line: &[u8]| id.is_some() && archived.contains(line);
+        // Whoever died between the archive and the document left its lines there. A number alone proves nothing: somebody
+        // may have given an event of their own the same one.
+        let archived: HashSet<Vec<u8>> = folder.last_events(&self.pointer)?.into_iter().collect();
+        let old = texts.iter().take(surplus).map(|text| (number_of(text), patch::in_one_line(plain(text))));
+        let is_there = |id: Option<u64>, line: &Vec<u8>| id.is_some() && archived.contains(line);
         let lines: Vec<Vec<u8>> = old.filter(|(id, line)| !is_there(*id, line)).map(|(_, line)| line).collect();
-        folder.append_events(&lines)?;
+        folder.append_events(&self.pointer, &lines)?;
         let removed = [Operation::RemoveFirst(self.pointer.clone(), surplus)];
         patch::apply(whole, &removed).map_err(|refusal| self.refused(refusal))
     }

@@ -81,7 +81,9 @@ fn composed(arguments: &Arguments) -> String {
 fn user(session: &Session<'_>) -> String {
     let set = |name: &&str| session.surroundings.variable(name).and_then(std::ffi::OsStr::to_str);
     let name = ["USER", "LOGNAME"].iter().filter_map(set).find(|name| !name.is_empty());
-    name.map_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()), ToOwned::to_owned)
+    let own = rustix::process::geteuid().as_raw();
+    let known = || session.disk.user_name(own).unwrap_or_else(|| format!("uid-{own}"));
+    name.map_or_else(known, ToOwned::to_owned)
 }
 
 /// The document's writer, where its events stand, and how many of them stay.

@@ -1,6 +1,7 @@
 //! `tail`: prints the events of a shared document, and those that come.
 
 mod cursor;
+mod kept;
 mod waking;
 
 use std::io;
@@ -10,10 +11,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::publish::configured_pointer;
-use super::store::state_directory;
-use super::{Ended, Failure, Session, say};
-use crate::backup::Backups;
-use crate::bus::{Follower, Fresh, Numbered};
+use super::{Ended, Failure, Session, say, shown};
+use crate::bus::{Follower, Fresh};
 use crate::config::Rules;
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, Opened};
@@ -24,6 +23,7 @@ use crate::validate::{self, Content, Reader};
 use crate::verdict::Verdict;
 use crate::write::resolved;
 use cursor::Cursor;
+use kept::Kept;
 use waking::{Waking, Woken};
 
 /// Without a word from the kernel the document is looked at this often all the same.
@@ -66,15 +66,19 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let named = validate::dialect_of_name(document.name());
     let is_of_lines = rules.dialect.or(named) == Some(Dialect::Jsonl);
     let pointer = arguments.pointer.clone().unwrap_or_else(|| configured_pointer(&rules, is_of_lines));
+    let kept = Kept { disk: session.disk.clone(), state_dir: loaded.settings.state_dir, path: path.clone(), pointer };
     let mut tail = Tail {
         disk: session.disk.clone(),
         path,
-        state_dir: loaded.settings.state_dir,
         rules,
-        follower: Follower::new(pointer, next),
+        follower: Follower::new(kept.pointer.clone(), next),
+        kept,
         kinds: arguments.kinds.clone(),
         cursor,
         seen: None,
+        asked: arguments.from.filter(|_| printed.is_none()),
+        is_told_to_wait: false,
+        has_asked_archive: false,
     };
     if arguments.no_follow { tail.once(session) } else { tail.follow(&document, session) }
 }
@@ -83,14 +87,20 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
 struct Tail {
     disk: Disk,
     path: PathBuf,
-    state_dir: PathBuf,
     rules: Rules,
     follower: Follower,
+    kept: Kept,
     /// The types that are wanted; none: all.
     kinds: Vec<String>,
     cursor: Option<Cursor>,
     /// What the document looked like when all of it had been printed.
     seen: Option<Signature>,
+    /// The number that `--from` names: it may be one that is yet to come.
+    asked: Option<u64>,
+    /// Was it said that it is?
+    is_told_to_wait: bool,
+    /// Was the archive looked through for what the document, gone back to an older version, does not know of?
+    has_asked_archive: bool,
 }
 
 /// What a look at the document found.
@@ -138,9 +148,7 @@ impl Tail {
                 Seen::Nothing(why) => return Ok(Some(why)),
                 Seen::Same => return Ok(None),
             };
-            let content = Content { bytes: &text, dialect };
-            let (disk, state_dir, path) = (self.disk.clone(), self.state_dir.clone(), self.path.clone());
-            let fresh = self.follower.fresh(content, |from, to| archived(&disk, &state_dir, &path, from, to))?;
+            let fresh = self.fresh(Content { bytes: &text, dialect })?;
             let is_all = fresh.events.is_empty() && fresh.missing.is_empty();
             self.print(&fresh, session)?;
             if is_all {
@@ -148,6 +156,54 @@ impl Tail {
             }
             self.seen = None;
         }
+    }
+
+    /// What comes next, in the document or in what is kept of it.
+    fn fresh(&mut self, content: Content) -> Result<Fresh> {
+        let fresh = self.follower.fresh(content, |from, to| self.kept.events(from, to))?;
+        if let Some(newest) = fresh.falls_short {
+            self.refuse_beyond(newest, content)?;
+        }
+        let is_all = fresh.events.is_empty() && fresh.missing.is_empty();
+        match self.follower.next() {
+            // Events that a document which went back to an older version does not even know to be missing.
+            Some(next) if is_all && !std::mem::replace(&mut self.has_asked_archive, true) => {
+                Ok(self.follower.beyond(self.kept.events(next, u64::MAX)?))
+            }
+            _ => Ok(fresh),
+        }
+    }
+
+    /// Nobody waits for numbers that will be given to nothing, while events with lower ones come.
+    fn refuse_beyond(&mut self, newest: u64, content: Content) -> Result<()> {
+        let next = self.follower.next().unwrap_or_default();
+        if self.asked == Some(next) {
+            if !std::mem::replace(&mut self.is_told_to_wait, true) {
+                say(format_args!("there is no event {next} yet, the newest is {newest}"));
+            }
+            return Ok(());
+        }
+        let known = match self.kept.highest(content) {
+            Err(error) if error.io_kind() == Some(io::ErrorKind::PermissionDenied) => return Ok(()),
+            known => known?,
+        };
+        if known.saturating_add(1) >= next {
+            return Ok(());
+        }
+        let (about, place) = match &self.cursor {
+            Some(cursor) => {
+                (cursor.path(), "remove it to begin anew, or write the number of the last event to skip into it")
+            }
+            None => (self.path.clone(), "begin anew"),
+        };
+        let why = format!(
+            "event {} was the last one that was printed, but the newest of {} at {} is {known}: it is another document, or it \
+             was made anew; {place}",
+            next - 1,
+            shown(&self.path),
+            self.kept.pointer,
+        );
+        Err(Error::new("going on from", about, Cause::Usage(why)))
     }
 
     fn print(&mut self, fresh: &Fresh, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
@@ -207,24 +263,4 @@ fn print_line(line: &[u8], session: &mut Session<'_>) -> io::Result<()> {
     session.raw.write_all(line)?;
     session.raw.write_all(b"\n")?;
     session.raw.flush()
-}
-
-/// The events that have left the document, by their numbers.
-fn archived(
-    disk: &Disk,
-    state_dir: &std::path::Path,
-    path: &std::path::Path,
-    from: u64,
-    to: u64,
-) -> Result<Vec<Numbered>> {
-    let state = match state_directory(disk, state_dir) {
-        Err(error) if matches!(error.cause(), Cause::Absent(_)) => return Ok(Vec::new()),
-        state => state?,
-    };
-    let Some(folder) = Backups::new(disk.clone(), state).find(&resolved(disk, path)?)? else { return Ok(Vec::new()) };
-    let mut events = Vec::new();
-    folder.each_event(|line| {
-        events.extend(Numbered::read(line).filter(|event| (from..=to).contains(&event.id)));
-    })?;
-    Ok(events)
 }

@@ -30,6 +30,12 @@ impl Pointer {
         Self(segments)
     }
 
+    /// Its text, as RFC 6901 has it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.iter().map(|segment| format!("/{}", escaped(segment))).collect()
+    }
+
     /// Does it lead to something inside of what `outer` leads to?
     #[must_use]
     pub fn is_inside(&self, outer: &Self) -> bool {

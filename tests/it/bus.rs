@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +15,10 @@ fn publish(world: &World, arguments: &[&str]) -> u64 {
     let output = run(world, &[&["publish", "bus.json"], arguments].concat(), None);
     assert_eq!(status(&output), 0, "{}", said(&output));
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+}
+
+fn archive(world: &World) -> PathBuf {
+    world.state.join("backups").join(world.file("bus.json@").strip_prefix("/").unwrap()).join("events.jsonl")
 }
 
 fn events(world: &World) -> Vec<Value> {
@@ -105,24 +110,118 @@ fn a_document_with_other_contents_keeps_them() {
 }
 
 #[test]
-fn what_leaves_the_document_is_archived_though_another_pointer_s_events_have_its_numbers() {
+fn what_leaves_the_document_is_found_again_only_where_it_stood() {
     let world = World::new();
-    world.write("bus.json", "{\"a\":[],\"b\":[]}");
+    world.write("bus.json", "{\"events\":[],\"b\":[]}");
     for data in 1..=3 {
         publish(&world, &["--pointer", "/b", &format!("{{\"type\":\"b\",\"data\":{data}}}")]);
     }
     for _ in 0..8 {
-        publish(&world, &["--pointer", "/a", "--keep", "2", "{\"type\":\"a\"}"]);
+        publish(&world, &["--keep", "2", "{\"type\":\"a\"}"]);
     }
     publish(&world, &["--pointer", "/b", "--keep", "1", "{\"type\":\"b\",\"data\":4}"]);
-    let folder = format!("backups{}@", world.file("bus.json").display());
-    let archive = fs::read_to_string(world.state.join(folder).join("events.jsonl")).unwrap();
-    for data in 1..=3 {
+    let all = |arguments: &[&str]| {
+        let output = run(&world, &[&["tail", "bus.json", "--no-follow", "--from", "1"], arguments].concat(), None);
+        assert_eq!(status(&output), 0, "{}", said(&output));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let (usual, other) = (all(&[]), all(&["--pointer", "/b"]));
+    assert_eq!(
+        usual.iter().map(|event| event["id"].as_u64().unwrap()).collect::<Vec<_>>(),
+        (1..=8).collect::<Vec<_>>()
+    );
+    assert!(usual.iter().all(|event| event["type"] == "a"), "{usual:?}");
+    assert_eq!(other.iter().map(|event| event["data"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(other.iter().all(|event| event["type"] == "b" && event.get("@pointer").is_none()), "{other:?}");
+    let archive = fs::read_to_string(archive(&world)).unwrap();
+    assert_eq!(
+        archive.lines().filter(|line| line.starts_with("{\"id\":")).count(),
+        6,
+        "the usual ones are as they were"
+    );
+    assert_eq!(archive.lines().filter(|line| line.starts_with("{\"@pointer\":\"/b\",")).count(), 3);
+}
+
+#[test]
+fn no_number_is_given_twice_though_the_document_goes_back() {
+    let world = World::new();
+    for _ in 0..6 {
+        publish(&world, &["--type", "t"]);
+    }
+    assert_eq!(tail(&world, &["--cursor", "place"]), [1, 2, 3, 4, 5, 6]);
+    let output = run(&world, &["restore", "bus.json", "2"], None);
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert_eq!(publish(&world, &["--type", "after_restore"]), 7);
+    assert_eq!(tail(&world, &["--cursor", "place"]), [7], "what comes then is not passed over");
+    let output = run(&world, &["write", "bus.json"], Some("{}"));
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert_eq!(tail(&world, &["--cursor", "place"]), [0_u64; 0]);
+    assert_eq!(publish(&world, &["--type", "after_write"]), 8);
+    assert_eq!(tail(&world, &["--cursor", "place"]), [8]);
+    fs::remove_file(world.file("bus.json")).unwrap();
+    assert_eq!(publish(&world, &["--type", "after_removal"]), 9);
+    assert_eq!(publish(&world, &["--pointer", "/other", "--type", "t"]), 1, "another array has its own numbers");
+}
+
+#[test]
+fn numbers_are_known_when_the_versions_that_had_them_are_gone() {
+    let world = World::new();
+    let config = world.root.join("c.toml");
+    fs::write(&config, "[defaults.backup]\nkeep_last = 1\nkeep_within = \"0s\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    for _ in 0..5 {
+        assert_eq!(status(&run(&world, &["-c", config, "publish", "bus.json", "--type", "t"], None)), 0);
+    }
+    for number in 0..40 {
+        let text = format!("{{\"n\":{number}}}");
+        assert_eq!(status(&run(&world, &["-c", config, "write", "bus.json"], Some(&text))), 0);
+    }
+    let folder = archive(&world).parent().unwrap().to_owned();
+    let is_event_there = |path: PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains("\"type\""));
+    let versions = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(versions.filter(|path| is_event_there(path.clone())).count(), 0, "no version has events any more");
+    assert_eq!(publish(&world, &["--type", "t"]), 6);
+}
+
+#[test]
+fn a_reader_whose_place_lies_beyond_all_that_there_is_hears_it() {
+    let world = World::new();
+    publish(&world, &["--type", "t"]);
+    let place = world.write("place", "40\n");
+    for follow in [&[][..], &["--no-follow"]] {
+        let output = run(&world, &[&["tail", "bus.json", "--cursor", "place"], follow].concat(), None);
+        assert_eq!(status(&output), 2, "{}", said(&output));
+        let said = said(&output);
         assert!(
-            archive.contains(&format!("\"data\":{data}")) || archive.contains(&format!("\"data\": {data}")),
-            "{archive}"
+            said.contains("event 40") && said.contains(&place.display().to_string()) && said.contains("is 1"),
+            "{said}"
         );
     }
+    assert_eq!(fs::read_to_string(place).unwrap(), "40\n", "where it was is not forgotten");
+    let output = run(&world, &["tail", "bus.json", "--no-follow", "--from", "9"], None);
+    assert_eq!((status(&output), output.stdout.as_slice()), (0, &b""[..]));
+    assert!(said(&output).contains("no event 9 yet"), "{}", said(&output));
+}
+
+#[test]
+fn more_than_are_to_stay_move_even_when_they_come_at_once() {
+    let world = World::new();
+    let output = run(&world, &["publish", "bus.json", "-", "--keep", "3"], Some(&"{\"type\":\"t\"}\n".repeat(10)));
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert_eq!(events(&world).len(), 3);
+    assert_eq!(tail(&world, &["--from", "1"]), (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn events_say_who_sends_them_though_no_variable_does() {
+    let world = World::new();
+    let mut command = command();
+    command.arg("--state-dir").arg(&world.state).args(["publish", "bus.json", "--type", "t"]).current_dir(&world.files);
+    let output = command.env_remove("USER").env_remove("LOGNAME").output().unwrap();
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    let own = std::process::Command::new("id").arg("-un").output().unwrap();
+    assert_eq!(events(&world)[0]["from"], String::from_utf8_lossy(&own.stdout).trim());
 }
 
 #[test]
@@ -173,8 +272,7 @@ fn older_events_move_to_the_archive_and_are_still_found() {
     assert_eq!(tail(&world, &[]), [5, 6, 7]);
     assert_eq!(tail(&world, &["--from", "2"]), [2, 3, 4, 5, 6, 7]);
     // An archive that was cut in the middle of a line costs nothing: what is not whole there is still in the document.
-    let archive =
-        world.state.join("backups").join(world.file("bus.json@").strip_prefix("/").unwrap()).join("events.jsonl");
+    let archive = archive(&world);
     let mut text = fs::read(&archive).unwrap();
     text.extend_from_slice(b"{\"id\":5,\"ty");
     fs::write(&archive, text).unwrap();

@@ -1,7 +1,7 @@
 //! The place of a reader, in a file of its own.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, File, Opened};
@@ -31,6 +31,11 @@ impl Cursor {
         let mut cursor = Self { disk: disk.clone(), directory, name: name.to_owned(), position: None };
         cursor.position = cursor.read(path)?;
         Ok(cursor)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
     }
 
     /// The number.

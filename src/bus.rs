@@ -3,12 +3,14 @@
 //! durable there before they leave the document. No number is given twice, though the document goes back to an older version.
 //! Whoever reads both by number misses none and sees none twice.
 
+mod archive;
 mod envelope;
 mod follow;
 mod publish;
 mod skeleton;
 
-pub use crate::backup::EVENTS;
+pub use crate::backup::{EVENTS, highest_in};
+pub use archive::{Archive, Local};
 pub use envelope::{Event, Numbered};
 pub use follow::{Follower, Fresh};
 pub use publish::{Bus, BusError, Published};

@@ -2,6 +2,7 @@
 //! (contract, "Exit status"). Names from disk are escaped wherever they are printed.
 
 mod accept;
+mod archive;
 mod ask;
 mod changed;
 mod check;

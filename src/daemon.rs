@@ -10,6 +10,7 @@ mod systemd;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -67,8 +68,17 @@ pub struct Start {
     pub options: Options,
     /// What the environment says.
     pub surroundings: Surroundings,
-    /// Who ends it, and hears how; `None`: SIGTERM and SIGINT end it.
-    pub companion: Option<SyncSender<Guarding>>,
+    /// Who ends it, and says why it could not begin; `None`: SIGTERM and SIGINT end it, and the log says so.
+    pub companion: Option<Companion>,
+}
+
+/// Who runs a guard beside something else.
+#[derive(Clone, Debug)]
+pub struct Companion {
+    /// Where it hears that the guard has begun.
+    pub hears: SyncSender<Guarding>,
+    /// Has it?
+    pub has_begun: Arc<AtomicBool>,
 }
 
 /// A guard that has begun, for whoever runs it beside something else.
@@ -82,8 +92,23 @@ pub struct Guarding {
 
 impl Guarding {
     /// Whoever asked for it waits for it.
-    fn tell(self, companion: Option<SyncSender<Self>>) {
-        let _ = companion.map(|companion| companion.send(self));
+    fn tell(self, companion: Option<Companion>) {
+        if let Some(Companion { hears, has_begun }) = companion {
+            has_begun.store(true, Ordering::SeqCst);
+            let _ = hears.send(self);
+        }
+    }
+}
+
+/// Has another daemon this state directory now?
+///
+/// # Errors
+/// It cannot be made or written.
+pub fn is_taken(disk: &Disk, state_dir: &Path) -> Result<bool> {
+    match StateDir::open(disk, state_dir) {
+        Ok(_) => Ok(false),
+        Err(error) if matches!(error.cause(), Cause::Locked(_)) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -94,8 +119,11 @@ impl Guarding {
 pub fn run(start: Start) -> Result<()> {
     let health = Arc::new(Health::new());
     let logging = Arc::new(log::init(&start.settings.log, Arc::clone(&health))?);
+    let has_begun = start.companion.as_ref().map(|companion| Arc::clone(&companion.has_begun));
     let ended = guard(start, health, Arc::clone(&logging));
-    if let Err(error) = &ended {
+    if let Err(error) = &ended
+        && has_begun.is_none_or(|has_begun| has_begun.load(Ordering::SeqCst))
+    {
         tracing::error!(event = "fatal", "{error}");
     }
     logging.flush(Duration::from_secs(1));

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connections;
+mod events;
 mod hosts;
 mod listing;
 mod order;

@@ -195,7 +195,8 @@ pub(crate) fn rewrite(
 ) -> Result<Outcome> {
     let choice = choice::Choice { version: version.clone(), bytes: bytes.to_vec() };
     let writer = OnOpenWriter::Wait;
-    in_place::put_back(ground, judged, file, folder, &choice, obstacle, writer).or_else(|error| obstacle.and(error))
+    in_place::put_back(ground, judged, file, folder, &choice, obstacle, writer)
+        .or_else(|error| if error.is_for_want_of_room() { Err(error) } else { obstacle.and(error) })
 }
 
 /// Why a swap is impossible here, or wrong: the file must be rewritten in place.

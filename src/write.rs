@@ -10,10 +10,12 @@ mod keeping;
 mod place;
 mod together;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use place::{own_state_dir, resolved};
+use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
 
 use crate::backup::{Backups, check_format};
@@ -115,8 +117,10 @@ impl Writer {
     pub fn open(disk: &Disk, path: &Path, state: &Path, rules: Rules) -> Result<Self> {
         let document = resolved(disk, path)?;
         let directory = disk.open_directory(document.directory())?;
+        refuse_reserved(disk, &directory, path, &document)?;
         let state = disk.make_directory_at(state)?;
         check_format(disk, &state)?;
+        refuse_state(&state, &document)?;
         let quarantine = Quarantine::new(disk.clone(), state.duplicate()?);
         let backups = Backups::new(disk.clone(), state);
         Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules })
@@ -213,7 +217,8 @@ impl Writer {
 
     /// Waits for the document's lock.
     pub(crate) fn lock(&self, deadline: Instant) -> Result<Lock> {
-        lock::acquire(&self.disk, &self.directory, &self.document, self.rules.lock, deadline)
+        let lock = lock::acquire(&self.disk, &self.directory, &self.document, self.rules.lock, deadline);
+        lock.map_err(|error| self.told_of_room(error))
     }
 
     /// Is this fit to stand in the document?
@@ -271,6 +276,17 @@ impl Writer {
 
     fn refused(&self, why: &str) -> Error {
         Error::new("writing", self.document.path(), Cause::Refused(why.to_owned()))
+    }
+
+    /// What failed for want of room before anything was changed, told as what it means to whoever writes.
+    pub(crate) fn told_of_room(&self, error: Error) -> Error {
+        if !error.is_for_want_of_room() {
+            return error;
+        }
+        let path = self.document.path();
+        let place = if error.path() == path { error.cause().to_string() } else { error.to_string() };
+        let why = format!("there is no room for it, so nothing was changed: {place}");
+        Error::new("writing", path, std::io::Error::new(ErrorKind::StorageFull, why))
     }
 
     fn reader(&self, enrolled: Option<Dialect>) -> Reader {

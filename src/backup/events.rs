@@ -16,6 +16,9 @@ pub const EVENTS: &str = "/events";
 /// The member that says where an event stood; in front of all others.
 const STOOD: &str = "{\"@pointer\":";
 
+/// What stands behind it where an element of the array is no object, and so no event.
+const VALUE: &str = "\"@value\":";
+
 /// Its name.
 pub(super) const NAME: &str = "events.jsonl";
 
@@ -42,7 +45,9 @@ fn line_of(pointer: &Pointer, event: &[u8]) -> Vec<u8> {
         return event.to_vec();
     }
     let stood = serde_json::Value::from(pointer.text());
-    let members = event.strip_prefix(b"{").unwrap_or(event).trim_ascii_start();
+    let Some(members) = event.strip_prefix(b"{").map(<[u8]>::trim_ascii_start) else {
+        return [format!("{STOOD}{stood},{VALUE}").as_bytes(), event, b"}"].concat();
+    };
     let comma = if members.starts_with(b"}") { "" } else { "," };
     [format!("{STOOD}{stood}{comma}").as_bytes(), members].concat()
 }
@@ -54,6 +59,9 @@ fn event_of(pointer: &Pointer, line: &[u8]) -> Option<Vec<u8>> {
     };
     let stood = serde_json::Value::from(pointer.text()).to_string();
     let rest = rest.strip_prefix(stood.as_bytes())?;
+    if let Some(value) = rest.strip_prefix(b",").and_then(|rest| rest.strip_prefix(VALUE.as_bytes())) {
+        return value.strip_suffix(b"}").map(<[u8]>::to_vec);
+    }
     let members = rest.strip_prefix(b",").or_else(|| rest.starts_with(b"}").then_some(rest))?;
     Some([b"{", members].concat())
 }
@@ -150,7 +158,7 @@ mod tests {
     #[test]
     fn an_event_is_found_only_where_it_stood_and_as_it_was() {
         let [usual, lines, other, third] = [EVENTS, "", "/a\"b~1c", "/a"].map(|text| text.parse::<Pointer>().unwrap());
-        for event in [&b"{\"id\":1}"[..], b"{}", b"{\"@pointer\":\"/a\",\"id\":2}"] {
+        for event in [&b"{\"id\":1}"[..], b"{}", b"[7]", b"{\"@pointer\":\"/a\",\"id\":2}"] {
             for at in [&usual, &other] {
                 let line = line_of(at, event);
                 assert!(reads_as(&line, Dialect::Python).is_ok());

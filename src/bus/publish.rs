@@ -1,10 +1,9 @@
 //! Publishing: events that wait are written in one step.
 
-use std::collections::HashSet;
-
+use super::archive::{Archive, Local};
 use super::envelope::Event;
 use super::skeleton;
-use crate::backup::{Backups, Folder, highest_in, highest_of, number_of};
+use crate::backup::highest_in;
 use crate::clock;
 use crate::document::{Dialect, DocumentId};
 use crate::error::{Cause, Error, Result};
@@ -21,8 +20,8 @@ pub struct Bus<'w> {
     pub pointer: Pointer,
     /// So many events stay in the document; older ones move. `None`: all stay.
     pub keep: Option<usize>,
-    /// Where older events are kept.
-    pub backups: &'w Backups,
+    /// Where older events are kept; `None`: beside the document's versions.
+    pub archive: Option<&'w dyn Archive>,
 }
 
 /// An event that was published: it is durable.
@@ -69,8 +68,7 @@ impl Bus<'_> {
         let time = format!("{:.6}", clock::now());
         let there = present.and_then(|present| patch::value_at(content(present), &self.pointer));
         let texts = present.and_then(|present| patch::elements_at(content(present), &self.pointer)).unwrap_or_default();
-        let folder = self.folder()?;
-        let first = self.highest(present, folder.as_ref())?.saturating_add(1);
+        let first = self.highest(present)?.saturating_add(1);
         if first.checked_add(events.len() as u64).is_none() {
             return Err(self.failed(Cause::Refused("its events have the highest number that there is".to_owned())));
         }
@@ -86,20 +84,15 @@ impl Bus<'_> {
             operations.insert(0, Operation::Set(self.pointer.clone(), empty));
         }
         let bytes = patch::apply(content(present), &operations).map_err(|refusal| self.refused(refusal))?;
-        let bytes = self.rotated(bytes, present.dialect, folder, texts.len())?;
+        let bytes = self.rotated(bytes, present.dialect, texts.len())?;
         Ok((bytes, published))
     }
 
     /// The highest number that any event has, or had before the document went back to an older version.
-    fn highest(&self, present: Option<Present>, folder: Option<&Folder>) -> Result<u64> {
+    fn highest(&self, present: Option<Present>) -> Result<u64> {
         let here = present.map_or(0, |present| highest_in(content(present), &self.pointer));
-        let Some(folder) = folder else { return Ok(here) };
-        let archived = highest_of(&folder.last_events(&self.pointer)?);
-        let read = present.map(|present| present.version);
-        let highest = here.max(archived).max(folder.highest_number(&self.pointer, read)?);
-        // From here on the next event need not look through what this one has.
-        read.map_or(Ok(()), |read| folder.note_number(&self.pointer, highest, read))?;
-        Ok(highest)
+        let highest = self.local().highest_beside(here, present.map(|present| present.version))?;
+        self.archive.map_or(Ok(highest), |archive| Ok(highest.max(archive.highest()?)))
     }
 
     /// Moves what is too many, when more came at once than are to stay.
@@ -107,7 +100,7 @@ impl Bus<'_> {
         self.writer.update(Damaged::Repair, |present| {
             let gone = || self.failed(Cause::Absent("it is gone".to_owned()));
             let present = present.ok_or_else(gone)?;
-            Ok(self.rotated(present.bytes.to_vec(), present.dialect, self.folder()?, usize::MAX)?)
+            Ok(self.rotated(present.bytes.to_vec(), present.dialect, usize::MAX)?)
         })
     }
 
@@ -122,7 +115,7 @@ impl Bus<'_> {
 
     /// The document with no more events than are to be kept; the others are durable in the archive by then. Of all that there
     /// are only the first `published` may move: the archive has none that were never in the document.
-    fn rotated(&self, bytes: Vec<u8>, dialect: Dialect, folder: Option<Folder>, published: usize) -> Result<Vec<u8>> {
+    fn rotated(&self, bytes: Vec<u8>, dialect: Dialect, published: usize) -> Result<Vec<u8>> {
         let Some(keep) = self.keep else { return Ok(bytes) };
         let whole = Content { bytes: &bytes, dialect };
         let texts = patch::elements_at(whole, &self.pointer).unwrap_or_default();
@@ -130,21 +123,18 @@ impl Bus<'_> {
         if surplus == 0 {
             return Ok(bytes);
         }
-        let folder = folder.map_or_else(|| self.backups.make(self.document()), Ok)?;
-        // Whoever died between the archive and the document left its lines there. A number alone proves nothing: somebody
-        // may have given an event of their own the same one.
-        let archived: HashSet<Vec<u8>> = folder.last_events(&self.pointer)?.into_iter().collect();
-        let old = texts.iter().take(surplus).map(|text| (number_of(text), patch::in_one_line(plain(text))));
-        let is_there = |id: Option<u64>, line: &Vec<u8>| id.is_some() && archived.contains(line);
-        let lines: Vec<Vec<u8>> = old.filter(|(id, line)| !is_there(*id, line)).map(|(_, line)| line).collect();
-        folder.append_events(&self.pointer, &lines)?;
+        let old: Vec<Vec<u8>> = texts.iter().take(surplus).map(|text| patch::in_one_line(plain(text))).collect();
+        match self.archive {
+            Some(archive) => archive.append(&old)?,
+            None => self.local().append(&old).map_err(|error| self.writer.told_of_room(error))?,
+        }
         let removed = [Operation::RemoveFirst(self.pointer.clone(), surplus)];
         patch::apply(whole, &removed).map_err(|refusal| self.refused(refusal))
     }
 
-    /// Where the document's versions are, if this user may look.
-    fn folder(&self) -> Result<Option<Folder>> {
-        self.backups.find(self.document())
+    /// What is kept beside the document's versions.
+    fn local(&self) -> Local<'_> {
+        Local { backups: self.writer.backups(), document: self.document(), pointer: &self.pointer }
     }
 
     fn document(&self) -> &DocumentId {

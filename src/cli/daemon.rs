@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use super::ask::{ORDER_LIMIT, get_local, post_local};
 use super::{Session, say, shown};
 use crate::config::{load, resolved_by_name};
+use crate::disk::Disk;
 use crate::disk::socket::NAME;
 use crate::document::{Digest, DocumentId};
 use crate::error::{Cause, Error, Result};
@@ -86,17 +88,34 @@ impl Daemon {
         members: &Map<String, Value>,
         session: &Session<'_>,
     ) -> Result<Map<String, Value>> {
+        self.order_with(order, members, &session.disk)
+    }
+
+    /// The same, by way of this disk.
+    ///
+    /// # Errors
+    /// As [`Daemon::order`].
+    pub(super) fn order_with(
+        &self,
+        order: &'static str,
+        members: &Map<String, Value>,
+        disk: &Disk,
+    ) -> Result<Map<String, Value>> {
         let about = self.folder.join(NAME);
-        post_local(self.connect(session)?, order, members, ORDER_LIMIT)
+        post_local(self.connect_with(disk)?, order, members, ORDER_LIMIT)
             .map_err(|cause| Error::new("asking", about, cause))
     }
 
-    fn connect(&self, session: &Session<'_>) -> Result<std::os::unix::net::UnixStream> {
+    fn connect(&self, session: &Session<'_>) -> Result<UnixStream> {
+        self.connect_with(&session.disk)
+    }
+
+    fn connect_with(&self, disk: &Disk) -> Result<UnixStream> {
         let gone = || {
             let why = "the daemon is gone".to_owned();
             Error::new("connecting to", self.folder.join(NAME), Cause::NoDaemon(why))
         };
-        session.disk.connect(&self.folder)?.ok_or_else(gone)
+        disk.connect(&self.folder)?.ok_or_else(gone)
     }
 
     /// Does it answer, and has it this state directory?

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod copy;
+mod interrupts;
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -56,17 +57,18 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let writer = writer(&arguments.path, &arguments.pen, session)?;
     let edit = Edit { arguments, base: base(&writer).map_err(|why| told(arguments, why))?, writer };
     let copy = Copy::make(&session.disk, &session.surroundings, edit.writer.document().name(), &edit.base.bytes)?;
-    let bytes = edit.edited(&copy, session)?;
-    if bytes == edit.base.bytes {
-        copy.remove();
-        writeln!(session.out, "{}: nothing changed", edit.writer.document())?;
-        return Ok(0);
-    }
-    edit.show(&bytes, session)?;
-    let written = edit.write(&bytes, &edit.base.bytes).map_err(|why| {
-        say(format_args!("jsonwarden: what you wrote is kept in {}", copy.shown()));
-        told(arguments, why)
-    })?;
+    let (bytes, written) = match edit.taken_over(&copy, session) {
+        Ok(Some(taken_over)) => taken_over,
+        Ok(None) => {
+            copy.remove();
+            writeln!(session.out, "{}: nothing changed", edit.writer.document())?;
+            return Ok(0);
+        }
+        Err(failure) => {
+            copy.keep_if_edited(&edit.base.bytes);
+            return Err(failure);
+        }
+    };
     copy.remove();
     writeln!(session.out, "{}: version {}", edit.writer.document(), written.version)?;
     session.out.flush()?;
@@ -109,21 +111,32 @@ struct Edit<'a> {
 }
 
 impl Edit<'_> {
+    /// Has the copy edited, and writes what comes of it: the bytes that stand there now. `None`: they are as they were.
+    fn taken_over(
+        &self,
+        copy: &Copy,
+        session: &mut Session<'_>,
+    ) -> std::result::Result<Option<(Vec<u8>, Written)>, Failure> {
+        let bytes = self.edited(copy, session)?;
+        if bytes == self.base.bytes {
+            return Ok(None);
+        }
+        self.show(&bytes, session)?;
+        let written = self.write(&bytes, &self.base.bytes).map_err(|why| told(self.arguments, why))?;
+        Ok(Some((bytes, written)))
+    }
+
     /// What comes out of the editor, once it is valid.
     fn edited(&self, copy: &Copy, session: &Session<'_>) -> std::result::Result<Vec<u8>, Failure> {
-        let kept = |failure: Failure| {
-            say(format_args!("jsonwarden: what you wrote is kept in {}", copy.shown()));
-            failure
-        };
         loop {
-            copy.edit(&session.surroundings).map_err(|error| kept(error.into()))?;
-            let bytes = copy.read().map_err(|error| kept(error.into()))?;
+            copy.edit(&session.surroundings)?;
+            let bytes = copy.read()?;
             let why = match self.writer.refuse_invalid(&bytes) {
                 Ok(_) => return Ok(bytes),
                 Err(error) => failure(&self.arguments.path, error),
             };
             if !is_wanted_again(&why) {
-                return Err(kept(why));
+                return Err(why);
             }
         }
     }

@@ -1,34 +1,25 @@
-//! `exec`: repairs what is to be guarded, then runs a command and guards beside it, in one process.
+//! `exec`: repairs what is to be guarded, then runs a command and guards beside it, in one process; or lets another guard
+//! that has the same files and the same state directory.
 
+mod another;
 mod child;
-mod init;
 mod forward;
+mod guard;
+mod init;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::run::nothing_to_guard;
-use super::{Ended, Session, repair, say};
+use super::{Ended, Failure, Session, repair, say};
 use crate::config::{Loaded, load};
-use crate::daemon::{self, Guarding, Start};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error};
 use crate::validate;
 use child::Child;
 use forward::Forwarding;
-
-/// The command waits no longer than this for the first sweep.
-const READY_LIMIT: Duration = Duration::from_secs(30);
-
-/// How often it is asked whether the first sweep is over, or the guard has ended.
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// The guard's own limit for its drain, and a little more.
-const DRAIN_LIMIT: Duration = Duration::from_secs(6);
+use guard::Guard;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -57,23 +48,15 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     session.options.listen = arguments.listen;
     session.options.log = arguments.log;
     let loaded = load(&session.options, &session.surroundings, &session.disk, validate::check_schema)?;
-    if loaded.settings.watches.is_empty() {
-        return Err(nothing_to_guard(&loaded).into());
-    }
     // Before anything else: a signal that comes now is passed on as soon as there is somebody to pass it on to.
     let forwarding = Forwarding::new()?;
-    if !repaired(&loaded, session)? && !arguments.force {
-        let why = "a file is damaged and cannot be repaired; mend it, or start with --force".to_owned();
-        return Err(Error::new("starting", command_name(&arguments.command), Cause::Refused(why)).into());
-    }
-    let guard = guard(loaded, session)?;
-    let guard = match guard {
-        Err(error) if !arguments.force => return Err(error.into()),
-        Err(error) => {
-            say(format_args!("jsonwarden: not guarded: {error}"));
+    let guard = match guarded(loaded, arguments.force, session) {
+        Ok(guard) => Some(guard),
+        Err(failure) if arguments.force => {
+            say_forced(&failure);
             None
         }
-        Ok(guard) => Some(guard),
+        Err(failure) => return Err(failure),
     };
     let status = Child::spawn(&arguments.command)?.wait(forwarding);
     if let Some(guard) = guard {
@@ -82,64 +65,35 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     Ok(status)
 }
 
-fn command_name(command: &[OsString]) -> PathBuf {
-    command.first().map(PathBuf::from).unwrap_or_default()
+/// Everything whole, and guarded from now on.
+fn guarded(loaded: Loaded, is_forced: bool, session: &mut Session<'_>) -> Result<Guard, Failure> {
+    if loaded.settings.watches.is_empty() {
+        return Err(nothing_to_guard(&loaded).into());
+    }
+    let forced = |failure: Failure| if is_forced { Ok(say_forced(&failure)) } else { Err(failure) };
+    if !apart(session, |session| Ok(repair::all(&loaded, session)? == 0))? {
+        let why = "a file is damaged and cannot be repaired; mend it, or start with --force".to_owned();
+        forced(Error::new("starting", "the command", Cause::Refused(why)).into())?;
+    }
+    if crate::daemon::is_taken(&session.disk, &loaded.settings.state_dir)? {
+        apart(session, |session| another::guards_all(&loaded, session)).or_else(forced)?;
+        return Ok(Guard::after_another(loaded, session)?);
+    }
+    Ok(Guard::start(loaded, session)?)
 }
 
-/// Is everything whole now? What the repair says goes to standard error: the output is the command's.
-fn repaired(loaded: &Loaded, session: &mut Session<'_>) -> std::result::Result<bool, super::Failure> {
-    let mut out = anstream::stderr();
-    let mut raw = std::io::stderr();
-    let mut session = Session {
+fn say_forced(failure: &Failure) {
+    say(format_args!("{}; started all the same, as --force says", failure.message().unwrap_or_default()));
+}
+
+/// With all that is said on standard error: the output is the command's.
+fn apart<T>(session: &Session<'_>, act: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let (mut out, mut raw) = (anstream::stderr(), std::io::stderr());
+    act(&mut Session {
         options: session.options.clone(),
         surroundings: session.surroundings.clone(),
         disk: session.disk.clone(),
         out: &mut out,
         raw: &mut raw,
-    };
-    Ok(repair::all(loaded, &mut session)? == 0)
-}
-
-/// The guard, on a thread of its own.
-struct Guard {
-    guarding: Guarding,
-    thread: JoinHandle<Result<()>>,
-}
-
-/// Starts the guard, and waits until it has seen all files once.
-fn guard(loaded: Loaded, session: &Session<'_>) -> Result<Result<Guard>> {
-    let (sender, receiver) = sync_channel(1);
-    let start = Start {
-        settings: loaded.settings,
-        options: session.options.clone(),
-        surroundings: session.surroundings.clone(),
-        companion: Some(sender),
-    };
-    let thread = std::thread::Builder::new().name("guard".into()).spawn(move || daemon::run(start));
-    let thread = thread.map_err(|error| Error::new("starting", "a thread", error))?;
-    let Ok(guarding) = receiver.recv() else {
-        let ended = thread.join().unwrap_or(Ok(()));
-        let why = || Error::new("guarding", "the files", Cause::Damaged("it ended before it began".to_owned()));
-        return Ok(Err(ended.err().unwrap_or_else(why)));
-    };
-    let deadline = Instant::now() + READY_LIMIT;
-    while !guarding.ready.iter().all(crate::stage::Latched::is_open) && !thread.is_finished() {
-        if Instant::now() >= deadline {
-            say("jsonwarden: the first look at all files is not over yet; the command starts all the same");
-            break;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    Ok(Ok(Guard { guarding, thread }))
-}
-
-impl Guard {
-    /// Lets it finish the repair in hand.
-    fn end(self) {
-        self.guarding.drain.send_replace(true);
-        let deadline = Instant::now() + DRAIN_LIMIT;
-        while !self.thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(PAUSE);
-        }
-    }
+    })
 }

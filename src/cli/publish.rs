@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use clap::Args;
 
+use super::archive::Remote;
 use super::pen::{PenArguments, failure, writer};
 use super::{Ended, Failure, Session, say, shown};
-use crate::bus::{Bus, BusError, EVENTS, Event, Published};
+use crate::bus::{Archive, Bus, BusError, EVENTS, Event, Published};
 use crate::config::Rules;
 use crate::document::Version;
 use crate::error::{Cause, Error};
@@ -63,7 +64,9 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
         }
     };
     let (writer, pointer, keep) = opened(arguments, session)?;
-    let bus = Bus { writer: &writer, pointer, keep, backups: writer.backups() };
+    let archive = archive(&writer, &pointer, keep, session)?;
+    let archive = archive.as_ref().map(|remote| -> &dyn Archive { remote });
+    let bus = Bus { writer: &writer, pointer, keep, archive };
     let desk = Desk { bus, path: &arguments.path, json: arguments.json };
     match waiting {
         Some(event) => desk.publish(&[event], session).map(|()| 0),
@@ -89,19 +92,35 @@ fn user(session: &Session<'_>) -> String {
 /// The document's writer, where its events stand, and how many of them stay.
 fn opened(arguments: &Arguments, session: &Session<'_>) -> Result<(Writer, Pointer, Option<usize>), Failure> {
     let writer = writer(&arguments.path, &arguments.pen, session)?;
-    let settings = session.load()?.settings;
     let pointer = arguments.pointer.clone().unwrap_or_else(|| configured_pointer(writer.rules(), writer.is_of_lines()));
     let configured = writer.rules().events_keep.and_then(|keep| usize::try_from(keep).ok());
     let keep = arguments.keep.map(NonZeroUsize::get).or(configured);
-    let kept_in = writer.backups().state_path();
-    if keep.is_some() && session.disk.canonical(&settings.state_dir).ok().as_deref() != Some(kept_in) {
-        let why = format!(
-            "only who may write {} may move older events there; publish without --keep",
-            shown(&settings.state_dir)
-        );
-        return Err(Error::new("publishing to", &arguments.path, Cause::Refused(why)).into());
-    }
     Ok((writer, pointer, keep))
+}
+
+/// The archive of somebody whose versions are not kept in the state directory that is configured: a daemon's.
+fn archive(
+    writer: &Writer,
+    pointer: &Pointer,
+    keep: Option<usize>,
+    session: &Session<'_>,
+) -> Result<Option<Remote>, Failure> {
+    let state_dir = session.load()?.settings.state_dir;
+    let kept_in = writer.backups().state_path();
+    if session.disk.canonical(&state_dir).ok().as_deref() == Some(kept_in) {
+        return Ok(None);
+    }
+    match Remote::find(writer.document(), pointer, session) {
+        None if keep.is_some() => {
+            let why = format!(
+                "only who may write {} may move older events there, and no daemon that guards it answers; publish without \
+                 --keep",
+                shown(&state_dir)
+            );
+            Err(Error::new("publishing to", writer.document().path(), Cause::Refused(why)).into())
+        }
+        found => Ok(found),
+    }
 }
 
 /// Where events stand when the command line does not say so: JSON Lines are an array of events themselves.

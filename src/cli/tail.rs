@@ -57,6 +57,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let loaded = session.load()?;
     let path = session.surroundings.current_dir.join(&arguments.path);
     let document = resolved(&session.disk, &path)?;
+    refuse_without_folder(&session.disk, &document)?;
     let watched = loaded.settings.watch_of(document.path()).or_else(|| loaded.settings.watch_of(&path));
     let rules = watched.map_or(&loaded.defaults, |(watch, _)| &watch.rules).clone();
     let cursor = arguments.cursor.as_ref().map(|path| session.surroundings.current_dir.join(path));
@@ -66,12 +67,13 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let named = validate::dialect_of_name(document.name());
     let is_of_lines = rules.dialect.or(named) == Some(Dialect::Jsonl);
     let pointer = arguments.pointer.clone().unwrap_or_else(|| configured_pointer(&rules, is_of_lines));
-    let kept = Kept { disk: session.disk.clone(), state_dir: loaded.settings.state_dir, path: path.clone(), pointer };
+    let kept = Kept::of(&document, &pointer, &loaded.settings.state_dir, session)?;
     let mut tail = Tail {
         disk: session.disk.clone(),
         path,
         rules,
-        follower: Follower::new(kept.pointer.clone(), next),
+        follower: Follower::new(pointer.clone(), next),
+        pointer,
         kept,
         kinds: arguments.kinds.clone(),
         cursor,
@@ -83,11 +85,23 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     if arguments.no_follow { tail.once(session) } else { tail.follow(&document, session) }
 }
 
+/// A document may come later, but only into a folder that is there.
+fn refuse_without_folder(disk: &Disk, document: &DocumentId) -> Result<()> {
+    match disk.open_directory(document.directory()) {
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
+            let why = format!("its folder {} is not there", shown(document.directory()));
+            Err(Error::new("reading", document.path(), Cause::Absent(why)))
+        }
+        opened => opened.map(drop),
+    }
+}
+
 /// Somebody who follows a document's events.
 struct Tail {
     disk: Disk,
     path: PathBuf,
     rules: Rules,
+    pointer: Pointer,
     follower: Follower,
     kept: Kept,
     /// The types that are wanted; none: all.
@@ -162,20 +176,22 @@ impl Tail {
     fn fresh(&mut self, content: Content) -> Result<Fresh> {
         let fresh = self.follower.fresh(content, |from, to| self.kept.events(from, to))?;
         if let Some(newest) = fresh.falls_short {
-            self.refuse_beyond(newest, content)?;
+            self.refuse_beyond(newest)?;
         }
         let is_all = fresh.events.is_empty() && fresh.missing.is_empty();
         match self.follower.next() {
             // Events that a document which went back to an older version does not even know to be missing.
             Some(next) if is_all && !std::mem::replace(&mut self.has_asked_archive, true) => {
-                Ok(self.follower.beyond(self.kept.events(next, u64::MAX)?))
+                let kept =
+                    if matches!(self.kept, Kept::Hidden(_)) { Vec::new() } else { self.kept.events(next, u64::MAX)? };
+                Ok(self.follower.beyond(kept))
             }
             _ => Ok(fresh),
         }
     }
 
     /// Nobody waits for numbers that will be given to nothing, while events with lower ones come.
-    fn refuse_beyond(&mut self, newest: u64, content: Content) -> Result<()> {
+    fn refuse_beyond(&mut self, newest: u64) -> Result<()> {
         let next = self.follower.next().unwrap_or_default();
         if self.asked == Some(next) {
             if !std::mem::replace(&mut self.is_told_to_wait, true) {
@@ -183,13 +199,9 @@ impl Tail {
             }
             return Ok(());
         }
-        let known = match self.kept.highest(content) {
-            Err(error) if error.io_kind() == Some(io::ErrorKind::PermissionDenied) => return Ok(()),
-            known => known?,
-        };
-        if known.saturating_add(1) >= next {
+        let Some(known) = self.kept.highest()?.map(|known| known.max(newest)).filter(|known| known + 1 < next) else {
             return Ok(());
-        }
+        };
         let (about, place) = match &self.cursor {
             Some(cursor) => {
                 (cursor.path(), "remove it to begin anew, or write the number of the last event to skip into it")
@@ -201,7 +213,7 @@ impl Tail {
              was made anew; {place}",
             next - 1,
             shown(&self.path),
-            self.kept.pointer,
+            self.pointer,
         );
         Err(Error::new("going on from", about, Cause::Usage(why)))
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::net::unix::UCred;
 
 use super::answer::{JSON, respond};
+use super::events;
 use super::view::View;
 use crate::clock;
 use crate::config::WatchName;
@@ -42,6 +43,7 @@ pub(super) enum Posted {
     Guard,
     Store,
     Look,
+    Events,
 }
 
 /// A path may have 4,096 bytes, and JSON may need six characters for each.
@@ -76,6 +78,7 @@ impl Posted {
             "guard" => Self::Guard,
             "store" => Self::Store,
             "look" => Self::Look,
+            "events" => Self::Events,
             _ => return None,
         })
     }
@@ -87,7 +90,10 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let answer = take(view, posted, who, body).await;
+    let answer = match posted {
+        Posted::Events => events::take(view, who, body).await,
+        posted => take(view, posted, who, body).await,
+    };
     match answer {
         Ok(members) => respond(StatusCode::OK, JSON, serde_json::Value::Object(members).to_string() + "\n"),
         Err(cause) => respond(code_of(&cause), JSON, json!({"error": cause.to_string()}).to_string() + "\n"),
@@ -134,7 +140,7 @@ fn order(posted: Posted, body: &[u8]) -> Result<Order, Cause> {
             let digest = digest.map_err(|()| Cause::Usage("`digest` has 32 hex digits".to_owned()))?;
             Order::Store { document: said.document()?, digest, accepts: said.accept }
         }
-        Posted::Look => Order::Look { document: said.document()? },
+        Posted::Look | Posted::Events => Order::Look { document: said.document()? },
     })
 }
 
@@ -178,17 +184,24 @@ impl Said {
     }
 
     fn document(&self) -> Result<DocumentId, Cause> {
-        let path = self.path()?.ok_or_else(|| Cause::Usage("name a file as `path`".to_owned()))?;
-        match (path.parent(), path.file_name()) {
-            (Some(directory), Some(name)) => Ok(DocumentId::new(directory, name)),
-            _ => Err(Cause::Usage("`path` names no file".to_owned())),
-        }
+        let document = document_of(self.path.as_ref(), self.path_bytes.as_ref())?;
+        document.ok_or_else(|| Cause::Usage("name a file as `path`".to_owned()))
+    }
+}
+
+/// The document that is named.
+pub(super) fn document_of(path: Option<&String>, path_bytes: Option<&String>) -> Result<Option<DocumentId>, Cause> {
+    let said = Said { path: path.cloned(), path_bytes: path_bytes.cloned(), ..Said::default() };
+    let Some(path) = said.path()? else { return Ok(None) };
+    match (path.parent(), path.file_name()) {
+        (Some(directory), Some(name)) => Ok(Some(DocumentId::new(directory, name))),
+        _ => Err(Cause::Usage("`path` names no file".to_owned())),
     }
 }
 
 /// Who asks, if they may: root and our own user everything, and of a guarded file whoever may write it what concerns only
 /// that file.
-async fn authorised(view: &View, order: &Order, who: UCred) -> Result<Asker, Cause> {
+pub(super) async fn authorised(view: &View, order: &Order, who: UCred) -> Result<Asker, Cause> {
     let own = match order {
         Order::Reload | Order::Steer(_) => None,
         Order::Store { document, .. } | Order::Look { document } => Some(document.clone()),

@@ -83,7 +83,8 @@ impl Writer {
         damaged: Damaged,
         edit: &mut Edit,
     ) -> std::result::Result<Ended, WriteError> {
-        let folder = self.backups.make(&self.document)?.compressing(self.rules.compress);
+        let folder = self.backups.make(&self.document).map_err(|error| self.told_of_room(error))?;
+        let folder = folder.compressing(self.rules.compress);
         // Held from here to the end: nobody may take what we stage for the remains of a process that died.
         folder.lock_within(left(deadline).max(PAIR_SPAN))?;
         let present = match self.look(&folder)? {
@@ -91,7 +92,10 @@ impl Writer {
             Found::Nothing => return self.create(&folder, lock, edit),
             Found::Unsure(why) => return Ok(Ended::Busy(why)),
         };
-        let standing = match self.keep(&folder, &present)? {
+        if present.signature.is_fixed {
+            return Err(self.refused("it is immutable or append-only; take that off with `chattr -i -a` first").into());
+        }
+        let standing = match self.keep(&folder, &present).map_err(|error| self.told_of_room(error))? {
             Standing::Readable(stored) => Some(stored),
             Standing::Damaged(fault) if damaged == Damaged::Repair => {
                 drop(folder);
@@ -132,7 +136,8 @@ impl Writer {
         let Some(bytes) = edit(None) else { return Ok(Ended::CalledOff) };
         let dialect = self.fit(Some(folder), &bytes)?;
         self.refuse_lost(lock)?;
-        let begun = swap::begin(&self.disk, &self.directory, &self.document, None)?;
+        let begun = swap::begin(&self.disk, &self.directory, &self.document, None);
+        let begun = begun.map_err(|error| self.told_of_room(error))?;
         let attributes: Result<Attributes> = self.disk.attributes(&begun.file, self.document.path());
         let taken = attributes.and_then(|attributes| {
             Self::store(folder, &bytes, dialect, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
@@ -141,14 +146,14 @@ impl Writer {
             Ok(taken) => taken,
             Err(error) => {
                 begun.discard(&self.disk, &self.directory);
-                return Err(error.into());
+                return Err(self.told_of_room(error).into());
             }
         };
         let put = self.put_new(begun, stored.clone(), &bytes, &attributes);
         if is_new && matches!(put, Ok(Put::Yielded) | Err((_, false))) {
             folder.retract(stored.version)?;
         }
-        let put = put.map_err(|(error, _)| error)?;
+        let put = put.map_err(|(error, has_stood)| if has_stood { error } else { self.told_of_room(error) })?;
         Ok(self.ended(folder, &put))
     }
 

@@ -37,7 +37,8 @@ impl Writer {
         lock: &Lock,
     ) -> Result<Put> {
         let attributes = self.disk.attributes(&present.file, self.document.path())?;
-        let (stored, is_new) = Self::store(folder, bytes, dialect, &attributes)?;
+        let stored = Self::store(folder, bytes, dialect, &attributes);
+        let (stored, is_new) = stored.map_err(|error| self.told_of_room(error))?;
         let put = self.put_stored(folder, present, bytes, &attributes, &stored, lock);
         match put {
             Ok((put, true)) => Ok(put),
@@ -92,8 +93,12 @@ impl Writer {
         let ground = repair::Ground { quarantine: &kept, ..self.ground(&judge) };
         let judged = repair::Judged { digest: present.digest, kind: Kind::Tampered, is_paired: true };
         let outcome = repair::rewrite(&ground, &judged, present.file, folder, stored, bytes, obstacle);
-        // An error may have come when something was written: the redo record then sees to the rest.
-        match outcome.map_err(|error| (error, true))? {
+        let outcome = outcome.map_err(|error| {
+            let is_untouched = error.is_for_want_of_room() && matches!(folder.redo(), Ok(None));
+            // Else it may have come when something was written: the redo record then sees to the rest.
+            if is_untouched { never(self.told_of_room(error)) } else { (error, true) }
+        });
+        match outcome? {
             Outcome::Restored(_) => Ok((Put::Done(stored.clone()), true)),
             Outcome::Held(Reason::Permission, why) => {
                 let denied = std::io::Error::new(ErrorKind::PermissionDenied, why);

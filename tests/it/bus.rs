@@ -11,27 +11,27 @@ use serde_json::Value;
 use crate::patching::{run, said, status};
 use crate::support::{LIMIT, World, command, wait_until};
 
-fn publish(world: &World, arguments: &[&str]) -> u64 {
+pub(crate) fn publish(world: &World, arguments: &[&str]) -> u64 {
     let output = run(world, &[&["publish", "bus.json"], arguments].concat(), None);
     assert_eq!(status(&output), 0, "{}", said(&output));
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
 }
 
-fn archive(world: &World) -> PathBuf {
+pub(crate) fn archive(world: &World) -> PathBuf {
     world.state.join("backups").join(world.file("bus.json@").strip_prefix("/").unwrap()).join("events.jsonl")
 }
 
-fn events(world: &World) -> Vec<Value> {
+pub(crate) fn events(world: &World) -> Vec<Value> {
     let document: Value = serde_json::from_slice(&fs::read(world.file("bus.json")).unwrap()).unwrap();
     document["events"].as_array().unwrap().clone()
 }
 
-fn ids(lines: &[u8]) -> Vec<u64> {
+pub(crate) fn ids(lines: &[u8]) -> Vec<u64> {
     let lines = String::from_utf8_lossy(lines);
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap()).collect()
 }
 
-fn tail(world: &World, arguments: &[&str]) -> Vec<u64> {
+pub(crate) fn tail(world: &World, arguments: &[&str]) -> Vec<u64> {
     let output = run(world, &[&["tail", "bus.json", "--no-follow"], arguments].concat(), None);
     assert_eq!(status(&output), 0, "{}", said(&output));
     ids(&output.stdout)
@@ -144,64 +144,11 @@ fn what_leaves_the_document_is_found_again_only_where_it_stood() {
 }
 
 #[test]
-fn no_number_is_given_twice_though_the_document_goes_back() {
+fn a_document_whose_folder_is_not_there_is_no_document_to_follow() {
     let world = World::new();
-    for _ in 0..6 {
-        publish(&world, &["--type", "t"]);
-    }
-    assert_eq!(tail(&world, &["--cursor", "place"]), [1, 2, 3, 4, 5, 6]);
-    let output = run(&world, &["restore", "bus.json", "2"], None);
-    assert_eq!(status(&output), 0, "{}", said(&output));
-    assert_eq!(publish(&world, &["--type", "after_restore"]), 7);
-    assert_eq!(tail(&world, &["--cursor", "place"]), [7], "what comes then is not passed over");
-    let output = run(&world, &["write", "bus.json"], Some("{}"));
-    assert_eq!(status(&output), 0, "{}", said(&output));
-    assert_eq!(tail(&world, &["--cursor", "place"]), [0_u64; 0]);
-    assert_eq!(publish(&world, &["--type", "after_write"]), 8);
-    assert_eq!(tail(&world, &["--cursor", "place"]), [8]);
-    fs::remove_file(world.file("bus.json")).unwrap();
-    assert_eq!(publish(&world, &["--type", "after_removal"]), 9);
-    assert_eq!(publish(&world, &["--pointer", "/other", "--type", "t"]), 1, "another array has its own numbers");
-}
-
-#[test]
-fn numbers_are_known_when_the_versions_that_had_them_are_gone() {
-    let world = World::new();
-    let config = world.root.join("c.toml");
-    fs::write(&config, "[defaults.backup]\nkeep_last = 1\nkeep_within = \"0s\"\n").unwrap();
-    let config = config.to_str().unwrap();
-    for _ in 0..5 {
-        assert_eq!(status(&run(&world, &["-c", config, "publish", "bus.json", "--type", "t"], None)), 0);
-    }
-    for number in 0..40 {
-        let text = format!("{{\"n\":{number}}}");
-        assert_eq!(status(&run(&world, &["-c", config, "write", "bus.json"], Some(&text))), 0);
-    }
-    let folder = archive(&world).parent().unwrap().to_owned();
-    let is_event_there = |path: PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains("\"type\""));
-    let versions = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    assert_eq!(versions.filter(|path| is_event_there(path.clone())).count(), 0, "no version has events any more");
-    assert_eq!(publish(&world, &["--type", "t"]), 6);
-}
-
-#[test]
-fn a_reader_whose_place_lies_beyond_all_that_there_is_hears_it() {
-    let world = World::new();
-    publish(&world, &["--type", "t"]);
-    let place = world.write("place", "40\n");
-    for follow in [&[][..], &["--no-follow"]] {
-        let output = run(&world, &[&["tail", "bus.json", "--cursor", "place"], follow].concat(), None);
-        assert_eq!(status(&output), 2, "{}", said(&output));
-        let said = said(&output);
-        assert!(
-            said.contains("event 40") && said.contains(&place.display().to_string()) && said.contains("is 1"),
-            "{said}"
-        );
-    }
-    assert_eq!(fs::read_to_string(place).unwrap(), "40\n", "where it was is not forgotten");
-    let output = run(&world, &["tail", "bus.json", "--no-follow", "--from", "9"], None);
-    assert_eq!((status(&output), output.stdout.as_slice()), (0, &b""[..]));
-    assert!(said(&output).contains("no event 9 yet"), "{}", said(&output));
+    let output = run(&world, &["tail", "gone/bus.json"], None);
+    assert_eq!(status(&output), 1, "{}", said(&output));
+    assert!(said(&output).contains("its folder") && said(&output).contains("is not there"), "{}", said(&output));
 }
 
 #[test]

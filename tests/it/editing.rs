@@ -74,6 +74,46 @@ fn what_is_not_valid_is_kept_and_named_and_changes_nothing() {
 }
 
 #[test]
+fn where_nothing_was_written_nothing_is_kept() {
+    let world = World::new();
+    let path = world.write("a.json", TEXT);
+    for script in ["exit 3", "rm \"$1\""] {
+        let output = edit(&world, &editor(&world, script), &[]).output().unwrap();
+        assert_eq!(status(&output), 1, "{}", said(&output));
+        assert!(!said(&output).contains("kept"), "{}", said(&output));
+        assert!(copies(&world).is_empty(), "{script}");
+    }
+    let output = edit(&world, "/no/such/editor", &[]).output().unwrap();
+    assert_eq!(status(&output), 1, "{}", said(&output));
+    assert!(!said(&output).contains("kept") && copies(&world).is_empty(), "{}", said(&output));
+    assert_eq!(fs::read_to_string(path).unwrap(), TEXT);
+}
+
+#[test]
+fn an_empty_variable_hides_no_other() {
+    let world = World::new();
+    let path = world.write("a.json", TEXT);
+    let output = edit(&world, &editor(&world, "sed -i 's/7.0/9/' \"$1\""), &[]).env("VISUAL", "").output().unwrap();
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert_eq!(fs::read_to_string(path).unwrap(), TEXT.replace("7.0", "9"));
+}
+
+#[test]
+fn an_interrupt_is_the_editor_s_and_not_the_end_of_us() {
+    let world = World::new();
+    let path = world.write("a.json", TEXT);
+    let script =
+        "touch \"$TMPDIR/../up\"; while test -e \"$TMPDIR/../up\"; do sleep 0.02; done; sed -i 's/7.0/9/' \"$1\"";
+    let child = edit(&world, &editor(&world, script), &[]).spawn().unwrap();
+    wait_until(LIMIT, "the editor is up", || world.root.join("up").exists());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    fs::remove_file(world.root.join("up")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert_eq!(fs::read_to_string(path).unwrap(), TEXT.replace("7.0", "9"));
+}
+
+#[test]
 fn what_somebody_else_wrote_meanwhile_stays() {
     let world = World::new();
     let path = world.write("a.json", TEXT);

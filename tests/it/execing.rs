@@ -61,6 +61,56 @@ fn nothing_is_started_on_a_file_that_cannot_be_repaired_unless_it_is_forced() {
 }
 
 #[test]
+fn with_force_the_command_starts_though_nothing_is_named_to_guard() {
+    let world = World::new();
+    let output = exec(&world, &["--force", "--", "sh", "-c", "exit 3"]).output().unwrap();
+    assert_eq!(status(&output), 3, "{}", said(&output));
+    assert!(said(&output).contains("nothing to guard"), "{}", said(&output));
+}
+
+/// Runs until a file is there.
+const UNTIL: &str = "touch up; for i in $(seq 3000); do test -e over && exit 0; sleep 0.02; done; exit 9";
+
+#[test]
+fn beside_another_with_the_same_files_and_state_directory_it_runs_and_takes_over() {
+    let world = damaged();
+    let path = world.file("a.json");
+    let mut first = exec(&world, &["a.json", "--", "sh", "-c", UNTIL]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(LIMIT, "the first is up", || world.file("up").exists());
+    let second = "cat a.json; touch second; for i in $(seq 3000); do test -e end && exit 7; sleep 0.02; done";
+    let second =
+        exec(&world, &["a.json", "--", "sh", "-c", second]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let second = second.unwrap();
+    wait_until(LIMIT, "the second is up", || world.file("second").exists());
+    fs::write(world.file("over"), "").unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    fs::write(&path, "{\"lamp\": \"o").unwrap();
+    wait_until(LIMIT, "the second guards now", || fs::read_to_string(&path).unwrap() == GOOD);
+    fs::write(world.file("end"), "").unwrap();
+    let output = second.wait_with_output().unwrap();
+    assert_eq!((status(&output), String::from_utf8_lossy(&output.stdout).as_ref()), (7, GOOD), "{}", said(&output));
+    assert!(said(&output).contains("guarded by the daemon"), "{}", said(&output));
+}
+
+#[test]
+fn beside_another_that_has_other_files_it_is_refused_once_unless_it_is_forced() {
+    let world = damaged();
+    world.write("b.json", GOOD);
+    let mut first = exec(&world, &["a.json", "--", "sh", "-c", UNTIL]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(LIMIT, "the first is up", || world.file("up").exists());
+    let output = exec(&world, &["b.json", "--", "touch", "started"]).output().unwrap();
+    assert_eq!(status(&output), 4, "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("b.json") && !world.file("started").exists(), "{told}");
+    assert_eq!(told.matches("another jsonwarden").count(), 1, "{told}");
+    let output = exec(&world, &["--force", "b.json", "--", "touch", "started"]).output().unwrap();
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    assert!(world.file("started").exists());
+    fs::write(world.file("over"), "").unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn what_cannot_be_started_is_a_usage_error() {
     let world = World::new();
     world.write("a.json", GOOD);

@@ -1,14 +1,14 @@
 //! The private copy that the editor gets.
 
-use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
-use std::process::Command;
-
-use crate::cli::shown;
+use super::interrupts::Interrupts;
+use crate::cli::{say, shown};
 use crate::config::Surroundings;
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Durable, Opened};
 use crate::error::{Cause, Error, Result};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
 
 /// A copy may grow to this in the editor.
 const COPY_LIMIT_BYTES: u64 = 1 << 30;
@@ -20,6 +20,7 @@ pub(super) struct Copy {
     folder: Directory,
     folder_name: OsString,
     name: OsString,
+    interrupts: Interrupts,
 }
 
 impl Copy {
@@ -32,7 +33,14 @@ impl Copy {
         let base = disk.open_directory(&disk.canonical(&base.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from))?)?;
         let folder_name = OsString::from(format!("jsonwarden-edit-{:016x}", crate::swap::random()?));
         let folder = disk.make_below(&base, &[&folder_name], Durable::Later)?;
-        let copy = Self { disk: disk.clone(), base, folder, folder_name, name: name.to_owned() };
+        let copy = Self {
+            disk: disk.clone(),
+            base,
+            folder,
+            folder_name,
+            name: name.to_owned(),
+            interrupts: Interrupts::new(),
+        };
         let file = disk.create(&copy.folder, &copy.name, 0o600)?;
         disk.write(&file, &copy.path(), bytes)?;
         Ok(copy)
@@ -42,9 +50,13 @@ impl Copy {
         self.folder.path().join(&self.name)
     }
 
-    /// Its path, safe to print.
-    pub(super) fn shown(&self) -> String {
-        shown(&self.path())
+    /// Nothing was written: what came out of the editor stays, and where is said; what is as it was goes.
+    pub(super) fn keep_if_edited(self, before: &[u8]) {
+        match self.read() {
+            Ok(bytes) if bytes == before => self.remove(),
+            Err(error) if matches!(error.cause(), Cause::Absent(_)) => self.remove(),
+            Ok(_) | Err(_) => say(format_args!("jsonwarden: what you wrote is kept in {}", shown(&self.path()))),
+        }
     }
 
     /// Opens the editor on it: `$VISUAL`, `$EDITOR` or vi, with whatever arguments these have, as git does.
@@ -52,13 +64,14 @@ impl Copy {
     /// # Errors
     /// It cannot be started, or ends badly.
     pub(super) fn edit(&self, surroundings: &Surroundings) -> Result<()> {
-        let named = ["VISUAL", "EDITOR"].iter().find_map(|name| surroundings.variable(name));
-        let editor = named.filter(|editor| !editor.is_empty()).unwrap_or(OsStr::new("vi"));
+        let set = |name: &&str| surroundings.variable(name).filter(|editor| !editor.is_empty());
+        let editor = ["VISUAL", "EDITOR"].iter().find_map(set).unwrap_or(OsStr::new("vi"));
         let mut script = editor.to_owned();
         script.push(" \"$@\"");
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).arg(editor).arg(self.path());
-        let ended = command.status().map_err(|error| Error::new("starting", editor, error))?;
+        let ended =
+            self.interrupts.left_to(|| command.status()).map_err(|error| Error::new("starting", editor, error))?;
         if ended.success() {
             return Ok(());
         }

@@ -1,50 +1,74 @@
-//! What is kept of a document's events beside the document: those that left it, and how high their numbers went.
+//! What is kept of a document's events beside the document: in the state directory, or by a daemon where we may not look there.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::Path;
 
-use crate::backup::{Backups, Folder, highest_in, highest_of};
-use crate::bus::Numbered;
+use crate::backup::Backups;
+use crate::bus::{Archive, Local, Numbered};
+use crate::cli::Session;
+use crate::cli::archive::Remote;
 use crate::cli::store::state_directory;
-use crate::disk::Disk;
-use crate::error::{Cause, Result};
+use crate::document::DocumentId;
+use crate::error::{Cause, Error, Result};
 use crate::patch::Pointer;
-use crate::validate::Content;
-use crate::write::resolved;
 
-/// The events of a document that are kept in a state directory.
-pub(super) struct Kept {
-    pub disk: Disk,
-    pub state_dir: PathBuf,
-    /// The document.
-    pub path: PathBuf,
-    pub pointer: Pointer,
+/// The events of a document that are kept.
+pub(super) enum Kept {
+    /// Here.
+    Here { backups: Backups, document: DocumentId, pointer: Pointer },
+    /// By this daemon.
+    There(Remote),
+    /// Nothing of them ever was.
+    Nowhere,
+    /// Where we may not look.
+    Hidden(Error),
 }
 
 impl Kept {
+    /// Where the events of this document are kept.
+    ///
+    /// # Errors
+    /// The state directory cannot be opened.
+    pub(super) fn of(
+        document: &DocumentId,
+        pointer: &Pointer,
+        state_dir: &Path,
+        session: &Session<'_>,
+    ) -> Result<Self> {
+        match state_directory(&session.disk, state_dir) {
+            Ok(state) => {
+                let backups = Backups::new(session.disk.clone(), state);
+                Ok(Self::Here { backups, document: document.clone(), pointer: pointer.clone() })
+            }
+            Err(error) if is_hidden(&error) => {
+                Ok(Remote::find(document, pointer, session).map_or(Self::Hidden(error), Self::There))
+            }
+            Err(error) if matches!(error.cause(), Cause::Absent(_)) => Ok(Self::Nowhere),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Those that have left the document, by their numbers.
     pub(super) fn events(&self, from: u64, to: u64) -> Result<Vec<Numbered>> {
-        let mut events = Vec::new();
-        if let Some(folder) = self.folder()? {
-            folder.each_event(&self.pointer, |line| {
-                events.extend(Numbered::read(line).filter(|event| (from..=to).contains(&event.id)));
-            })?;
+        match self {
+            Self::Here { backups, document, pointer } => Local { backups, document, pointer }.events(from, to),
+            Self::There(remote) => remote.events(from, to),
+            Self::Nowhere => Ok(Vec::new()),
+            Self::Hidden(error) => Err(error.copied()),
         }
-        Ok(events)
     }
 
-    /// The highest number that any of them is known to have had.
-    pub(super) fn highest(&self, content: Content) -> Result<u64> {
-        let here = highest_in(content, &self.pointer);
-        let Some(folder) = self.folder()? else { return Ok(here) };
-        let archived = highest_of(&folder.last_events(&self.pointer)?);
-        Ok(here.max(archived).max(folder.highest_number(&self.pointer, None)?))
+    /// The highest number that any of them is known to have had; `None`: we may not know.
+    pub(super) fn highest(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Here { backups, document, pointer } => Local { backups, document, pointer }.highest().map(Some),
+            Self::There(remote) => remote.highest().map(Some),
+            Self::Nowhere => Ok(Some(0)),
+            Self::Hidden(_) => Ok(None),
+        }
     }
+}
 
-    fn folder(&self) -> Result<Option<Folder>> {
-        let state = match state_directory(&self.disk, &self.state_dir) {
-            Err(error) if matches!(error.cause(), Cause::Absent(_)) => return Ok(None),
-            state => state?,
-        };
-        Backups::new(self.disk.clone(), state).find(&resolved(&self.disk, &self.path)?)
-    }
+fn is_hidden(error: &Error) -> bool {
+    error.io_kind() == Some(ErrorKind::PermissionDenied)
 }

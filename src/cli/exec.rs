@@ -70,7 +70,13 @@ fn guarded(loaded: Loaded, is_forced: bool, session: &mut Session<'_>) -> Result
     if loaded.settings.watches.is_empty() {
         return Err(nothing_to_guard(&loaded).into());
     }
-    let forced = |failure: Failure| if is_forced { Ok(say_forced(&failure)) } else { Err(failure) };
+    let forced = |failure: Failure| {
+        if !is_forced {
+            return Err(failure);
+        }
+        say_forced(&failure);
+        Ok(())
+    };
     if !apart(session, |session| Ok(repair::all(&loaded, session)? == 0))? {
         let why = "a file is damaged and cannot be repaired; mend it, or start with --force".to_owned();
         forced(Error::new("starting", "the command", Cause::Refused(why)).into())?;

@@ -56,10 +56,10 @@ where
     let unread = || Cause::Usage("the events did not come whole, or have more than 8 MiB".to_owned());
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     let bytes = collected.map_err(|_| unread())?.map_err(|_| unread())?.to_bytes();
-    let said: Said = serde_json::from_slice(&bytes).map_err(|error| usage(error.to_string()))?;
-    let pointer: Pointer = said.pointer.parse().map_err(usage)?;
+    let said: Said = serde_json::from_slice(&bytes).map_err(|error| usage(&error.to_string()))?;
+    let pointer: Pointer = said.pointer.parse().map_err(|why: String| usage(&why))?;
     let document = document_of(said.path.as_ref(), said.path_bytes.as_ref())?;
-    let document = document.ok_or_else(|| usage("name a file as `path`".to_owned()))?;
+    let document = document.ok_or_else(|| usage("name a file as `path`"))?;
     authorised(view, &Order::Look { document: document.clone() }, who).await?;
     let (disk, state_dir) = (view.disk.clone(), view.identity.state_dir.clone());
     let working = tokio::task::spawn_blocking(move || {
@@ -68,7 +68,7 @@ where
     });
     match tokio::time::timeout(PATIENCE, working).await {
         Ok(Ok(worked)) => worked.map_err(|error| match error.cause() {
-            Cause::Usage(why) => usage(why.clone()),
+            Cause::Usage(why) => usage(why),
             Cause::Locked(why) => Cause::Locked(why.clone()),
             _ => Cause::Io(std::io::Error::other(error.to_string())),
         }),
@@ -76,7 +76,7 @@ where
     }
 }
 
-fn usage(why: String) -> Cause {
+fn usage(why: &str) -> Cause {
     Cause::Usage(format!("the order is not understood: {why}"))
 }
 

@@ -33,7 +33,7 @@ impl Pointer {
     /// Its text, as RFC 6901 has it.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0.iter().map(|segment| format!("/{}", escaped(segment))).collect()
+        self.0.iter().flat_map(|segment| ["/".to_owned(), escaped(segment)]).collect()
     }
 
     /// Does it lead to something inside of what `outer` leads to?

@@ -12,16 +12,14 @@
 mod align;
 mod descent;
 mod edits;
-mod identity;
-mod number;
 mod similar;
-mod tree;
 #[cfg(test)]
 mod tests;
 
-use crate::validate::Content;
+use crate::validate::{Content, Tree};
+
+pub use crate::validate::{TooMany, Value};
 use descent::Descent;
-use tree::Tree;
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +45,6 @@ impl How {
             Self::Moved => "moved",
         }
     }
-}
-
-/// A value as a document has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value<'t> {
-    /// Its text, as written.
-    pub text: &'t [u8],
-    /// How many scalars and empty containers it holds; 1 if it is one.
-    pub values: u64,
 }
 
 /// One difference. What is added or removed whole is told once, at its topmost path.
@@ -93,11 +82,6 @@ impl Counts {
         *self == Self::default()
     }
 }
-
-/// A document holds more values than may be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it holds more than {0} values: too many to compare")]
-pub struct TooMany(pub usize);
 
 /// The most values that a person waits for: 24 bytes of memory each.
 pub const VALUES_MAX: usize = 16 << 20;

@@ -19,6 +19,9 @@ mod unquote;
 mod pointer;
 mod paths;
 mod measure;
+mod number;
+mod tree;
+mod identity;
 mod redacted;
 mod schema;
 mod plausibility;
@@ -34,17 +37,20 @@ use crate::config::Expectations;
 use crate::document::Dialect;
 use crate::verdict::{Fault, Kind, Verdict};
 use dialect::read;
-use syntax::{Shape, Stop};
+use syntax::{Stop, Top};
 use text::{BYTE_ORDER_MARK, Text};
 
 pub use dialect::dialect_of_name;
 pub(crate) use extent::{Extent, extent};
 pub use findings::findings;
 pub use plausibility::{unmet, weigh};
+pub(crate) use identity::identical;
 pub(crate) use pointer::escaped;
 pub use schema::{breach_as, check_schema, schema_breach, version_of};
 pub(crate) use syntax::Inside;
 pub(crate) use tokens::{Token, Tokens, What, behind_blanks};
+pub(crate) use tree::{Index, Member, Shape, Tree};
+pub use tree::{TooMany, Value};
 pub(crate) use unquote::unquote;
 
 /// Who reads the document, as far as it is known.
@@ -113,9 +119,9 @@ pub fn judge_by(bytes: &[u8], reader: &Reader, expectations: &Expectations) -> V
 /// Judges a document whose dialect is known: it must still read in that one.
 fn judge_as(own: Dialect, text: &Text, reader: &Reader) -> Verdict {
     match read(text, own) {
-        Ok(shape) => valid(own, shape, reader),
+        Ok(top) => valid(own, top, reader),
         Err(stop) => match read_otherwise(text, own, stop) {
-            Some(other) => Verdict::Suspicious(other, in_another(text, stop, own, other)),
+            Some(other) => Verdict::Suspicious(other, in_another(text, stop, (own, other), reader)),
             None => fault::explain(text, stop, own),
         },
     }
@@ -126,7 +132,9 @@ fn enrol(text: &Text, reader: &Reader) -> Verdict {
     let mut first_stop = None;
     for dialect in reader.named.into_iter().chain(AT_ENROLMENT) {
         match read(text, dialect) {
-            Ok(shape) => return valid(dialect, shape, reader),
+            // Plain JSON was asked first: it says where the second document begins.
+            Ok(_) if dialect == Dialect::Jsonl && reader.named.is_none() && text.is_doubled() => {}
+            Ok(top) => return valid(dialect, top, reader),
             Err(stop) => first_stop = first_stop.or(Some((dialect, stop))),
         }
         if first_stop.is_some_and(|(first, stop)| !any_other_might(text, first, stop)) {
@@ -156,11 +164,15 @@ fn any_other_might(text: &Text, first: Dialect, stop: Stop) -> bool {
     text.is_whole() && !joins_texts && (first == Dialect::Jsonl || !ends_inside)
 }
 
-fn valid(dialect: Dialect, shape: Shape, reader: &Reader) -> Verdict {
-    Verdict::Valid { dialect, proves: reader.literal || shape == Shape::Container }
+fn valid(dialect: Dialect, top: Top, reader: &Reader) -> Verdict {
+    Verdict::Valid { dialect, proves: reader.literal || top == Top::Container }
 }
 
-fn in_another(text: &Text, stop: Stop, own: Dialect, other: Dialect) -> Fault {
-    let cause = format!("it reads as {}, but no longer as {}, which it was", other.label(), own.label());
+fn in_another(text: &Text, stop: Stop, (own, other): (Dialect, Dialect), reader: &Reader) -> Fault {
+    let (own_label, other) = (own.label(), other.label());
+    let cause = match reader.enrolled == Some(own) {
+        true => format!("it reads as {other}, but no longer as {own_label}, which it was"),
+        false => format!("it reads as {other}, but not as {own_label}, which it has to be"),
+    };
     Fault { kind: Kind::Dialect, place: text.place(stop.offset), cause }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::tree::{Index, Shape, Tree};
-use super::{edits, identity, similar};
+use super::{edits, similar};
+use crate::validate::{Index, Shape, Tree, identical};
 
 /// What becomes of the entries of an array, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Middle<'_, '_> {
         if old.entries.is_empty() || new.entries.is_empty() {
             return self.with(Vec::new());
         }
-        if let Some(pairs) = identity::pairs((old.tree, old.entries), (new.tree, new.entries)) {
+        if let Some(pairs) = identical((old.tree, old.entries), (new.tree, new.entries)) {
             return self.with(pairs);
         }
         let in_order = edits::kept_pairs(self.old_hashes, self.new_hashes, steps);

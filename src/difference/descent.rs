@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use super::align::{Array, Entry, align};
-use super::tree::{Index, Member, Shape, Tree};
 use super::{Change, Counts, How};
-use crate::validate::{escaped, unquote};
+use crate::validate::{Index, Member, Shape, Tree, escaped, unquote};
 
 /// Deeper than this, what differs is told whole: its path would say nothing to anybody.
 const DEPTH_MAX: u16 = 512;

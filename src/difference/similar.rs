@@ -1,6 +1,6 @@
 //! Which entries of a gap between two matches are versions of one another: those that have most in common, in order.
 
-use super::tree::{Index, Member, Shape, Tree};
+use crate::validate::{Index, Member, Shape, Tree};
 
 /// Larger gaps are not weighed: their entries are paired as they stand. In pairs of entries.
 const WEIGHED_MAX: usize = 1_024;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::syntax::{Json, Json5, Jsonc, Python, Shape, Stop, check};
+use super::syntax::{Json, Json5, Jsonc, Python, Top, Stop, check};
 use super::text::Text;
 use super::token::Why;
 use crate::document::Dialect;
@@ -23,17 +23,17 @@ pub fn dialect_of_name(name: &OsStr) -> Option<Dialect> {
 /// Reads the text in `dialect`: what stands at its top level, or where and why it stops (offsets in the body).
 ///
 /// No dialect reads text without a value, nor text that is not all UTF-8.
-pub(super) fn read(text: &Text, dialect: Dialect) -> Result<Shape, Stop> {
+pub(super) fn read(text: &Text, dialect: Dialect) -> Result<Top, Stop> {
     let shape = read_body(text.body(), dialect)?;
     let why = match shape {
         _ if text.is_whole() => return Ok(shape),
-        Shape::Container => Why::AfterContainer,
-        Shape::Scalar => Why::AfterScalar,
+        Top::Container => Why::AfterContainer,
+        Top::Scalar => Why::AfterScalar,
     };
     Err(Stop { offset: text.body().len(), why, depth: 0 })
 }
 
-fn read_body(body: &[u8], dialect: Dialect) -> Result<Shape, Stop> {
+fn read_body(body: &[u8], dialect: Dialect) -> Result<Top, Stop> {
     match dialect {
         Dialect::Json => check::<Json>(body),
         Dialect::Python => check::<Python>(body),
@@ -45,14 +45,14 @@ fn read_body(body: &[u8], dialect: Dialect) -> Result<Shape, Stop> {
 
 /// Reads one value a line, and at least one; blank lines are passed over. The values may be Python's: what logs of numbers
 /// write most is `NaN`.
-fn lines(body: &[u8]) -> Result<Shape, Stop> {
+fn lines(body: &[u8]) -> Result<Top, Stop> {
     let last = body.trim_ascii_end().len();
     let mut shape = None;
     let mut start = 0;
     for line in body.split(|byte| *byte == b'\n') {
         if !line.trim_ascii().is_empty() {
             let one = check::<Python>(line).map_err(|stop| in_line(stop, start, start + line.len() < last))?;
-            shape = Some(if shape == Some(Shape::Scalar) { Shape::Scalar } else { one });
+            shape = Some(if shape == Some(Top::Scalar) { Top::Scalar } else { one });
         }
         start += line.len() + 1;
     }
@@ -67,5 +67,5 @@ fn in_line(stop: Stop, start: usize, lines_follow: bool) -> Stop {
 
 /// Are `bytes` a whole object or array in `dialect`?
 pub(super) fn reads(bytes: &[u8], dialect: Dialect) -> bool {
-    read(&Text::new(bytes), dialect) == Ok(Shape::Container)
+    read(&Text::new(bytes), dialect) == Ok(Top::Container)
 }

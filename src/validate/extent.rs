@@ -1,7 +1,7 @@
 //! How far a text reads: what salvage asks.
 
 use super::dialect::read;
-use super::syntax::Shape;
+use super::syntax::Top;
 use super::text::Text;
 use super::token::Why;
 use crate::document::Dialect;
@@ -23,7 +23,7 @@ pub(crate) enum Extent {
 pub(crate) fn extent(bytes: &[u8], dialect: Dialect) -> Extent {
     let text = Text::new(bytes);
     let stop = match read(&text, dialect) {
-        Ok(Shape::Container | Shape::Scalar) => return Extent::Whole,
+        Ok(Top::Container | Top::Scalar) => return Extent::Whole,
         Err(stop) => stop,
     };
     let at = text.in_bytes(stop.offset);

@@ -33,7 +33,7 @@ impl Grammar for Json5 {
 
 /// What stands at the top level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum Top {
     /// An object or an array.
     Container,
     /// Anything else.
@@ -62,16 +62,16 @@ impl Stop {
 }
 
 /// Reads `text`, which must be UTF-8, as exactly one value.
-pub(super) fn check<G: Grammar>(text: &[u8]) -> Result<Shape, Stop> {
+pub(super) fn check<G: Grammar>(text: &[u8]) -> Result<Top, Stop> {
     let mut open = Nesting::default();
     let start = blanks::<G>(text, 0).map_err(|stop| at_depth(stop, 0))?;
     let end = value::<G>(text, start, &mut open).map_err(|stop| at_depth(stop, open.depth))?;
     let rest = blanks::<G>(text, end).map_err(|stop| at_depth(stop, 0))?;
-    let shape = if matches!(text.get(start), Some(b'{' | b'[')) { Shape::Container } else { Shape::Scalar };
+    let shape = if matches!(text.get(start), Some(b'{' | b'[')) { Top::Container } else { Top::Scalar };
     match (rest == text.len(), shape) {
         (true, _) => Ok(shape),
-        (false, Shape::Container) => Err(Stop { offset: rest, why: Why::AfterContainer, depth: 0 }),
-        (false, Shape::Scalar) => Err(Stop { offset: rest, why: Why::AfterScalar, depth: 0 }),
+        (false, Top::Container) => Err(Stop { offset: rest, why: Why::AfterContainer, depth: 0 }),
+        (false, Top::Scalar) => Err(Stop { offset: rest, why: Why::AfterScalar, depth: 0 }),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::tree::{Index, Shape, Tree};
-use crate::validate::unquote;
+use super::unquote::unquote;
 
 /// The keys that identify, the surest first.
 const IDENTIFYING: [&str; 9] = ["id", "uuid", "guid", "unique_id", "entity_id", "_id", "key", "slug", "name"];
 
 /// Which of `new` is which of `old`, where all are objects that have one and the same identifying key, with a value that
 /// no other has; `None`: they have none.
-pub(super) fn pairs(old: (&Tree, &[Index]), new: (&Tree, &[Index])) -> Option<Vec<(usize, usize)>> {
+pub(crate) fn identical(old: (&Tree, &[Index]), new: (&Tree, &[Index])) -> Option<Vec<(usize, usize)>> {
     IDENTIFYING.iter().find_map(|key| {
         // The cheapest question first: most arrays have no such key.
         identity(new.0, *new.1.first()?, key)?;

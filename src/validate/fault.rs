@@ -119,12 +119,12 @@ fn by_stop(text: &Text, stop: Stop, own: Dialect) -> Fault {
     let bytes = text.bytes;
     let offset = text.in_bytes(stop.offset);
     let (kind, cause) = match stop.why {
+        _ if bytes[offset..].starts_with(BYTE_ORDER_MARK) => (Kind::Encoding, cause::byte_order_mark()),
         Why::AfterContainer => (Kind::TrailingData, cause::trailing_data(bytes, offset, own)),
         Why::End if text.is_whole() || text.is_cut() => {
             let cause = cause::truncated(bytes.len(), stop.depth, text.is_cut());
             return fault(Kind::Truncated, bytes, bytes.len(), cause);
         }
-        _ if bytes[offset..].starts_with(BYTE_ORDER_MARK) => (Kind::Encoding, cause::byte_order_mark()),
         Why::End => (Kind::Encoding, cause::encoding(bytes)),
         _ if is_binary(&bytes[offset..]) => (Kind::Encoding, cause::encoding(bytes)),
         why => (Kind::Syntax, cause::syntax(text, offset, why, own)),

@@ -111,11 +111,35 @@ fn a_laxer_document_may_be_plain_json_for_a_while_and_keeps_its_dialect() {
 }
 
 #[test]
-fn a_doubled_document_is_no_json_lines_once_it_is_enrolled() {
-    let doubled = b"{\"a\":1}\n{\"a\":1}\n";
-    let Verdict::Corrupt(fault) = as_enrolled(doubled, Dialect::Json) else { panic!() };
-    assert_eq!(fault.kind, Kind::TrailingData);
-    let Verdict::Valid { dialect: Dialect::Jsonl, proves: true } = judge(doubled, &Reader::default()) else { panic!() };
+fn a_doubled_document_is_no_json_lines_and_neither_are_two_documents_once_it_is_enrolled() {
+    let (doubled, two) = (b"{\"a\":1}\n{\"a\":1}\n", b"{\"a\":1}\n{\"a\":2}\n");
+    let never_seen = Reader::default();
+    for (text, reader) in [
+        (&doubled[..], Reader { enrolled: Some(Dialect::Json), ..Reader::default() }),
+        (two, Reader { enrolled: Some(Dialect::Json), ..Reader::default() }),
+        (doubled, never_seen.clone()),
+    ] {
+        let Verdict::Corrupt(fault) = judge(text, &reader) else { panic!("{:?}", judge(text, &reader)) };
+        assert_eq!((fault.kind, fault.place.line), (Kind::TrailingData, 2));
+    }
+    let log = Reader { named: Some(Dialect::Jsonl), ..Reader::default() };
+    let logged = Reader { enrolled: Some(Dialect::Jsonl), ..Reader::default() };
+    for (text, reader) in [(&two[..], &never_seen), (doubled, &log), (doubled, &logged)] {
+        assert_eq!(judge(text, reader), Verdict::Valid { dialect: Dialect::Jsonl, proves: true });
+    }
+}
+
+#[test]
+fn a_dialect_that_was_only_named_is_not_told_as_one_that_it_was() {
+    let cause = |reader: &Reader| match judge(b"{a: 1}", reader) {
+        Verdict::Suspicious(_, fault) => fault.cause,
+        other => panic!("{other:?}"),
+    };
+    let named = Reader { dialect: Some(Dialect::Json), ..Reader::default() };
+    assert_eq!(cause(&named), "it reads as json5, but not as json, which it has to be");
+    let enrolled = Reader { enrolled: Some(Dialect::Json), ..Reader::default() };
+    assert_eq!(cause(&enrolled), "it reads as json5, but no longer as json, which it was");
+    assert_eq!(cause(&Reader { enrolled: Some(Dialect::Jsonc), ..named.clone() }), cause(&named));
 }
 
 #[test]

@@ -30,7 +30,7 @@ const NO: &[(&str, Kind, u64, u64)] = &[
     ("[\"\\u", Kind::Truncated, 1, 5), ("[\"\\u12", Kind::Truncated, 1, 7), ("tru", Kind::Truncated, 1, 4), ("-", Kind::Truncated, 1, 2), ("{\"a\":1}{", Kind::TrailingData, 1, 8),
     ("[[[[", Kind::Truncated, 1, 5), ("{\n  \"a\": [\n    1,\n", Kind::Truncated, 4, 1), ("[1]]", Kind::TrailingData, 1, 4), ("{}}", Kind::TrailingData, 1, 3), ("{}{}", Kind::TrailingData, 1, 3),
     ("[][]", Kind::TrailingData, 1, 3), ("{} x", Kind::TrailingData, 1, 4), ("{},", Kind::TrailingData, 1, 3), ("[1] 2", Kind::TrailingData, 1, 5), ("{\n}\n{\n}\n", Kind::TrailingData, 3, 1),
-    ("{\"a\":1}\"}", Kind::TrailingData, 1, 8), ("[]\u{feff}x", Kind::TrailingData, 1, 3), ("1 2", Kind::Syntax, 1, 3), ("truex", Kind::Syntax, 1, 5), ("\"a\"b", Kind::Syntax, 1, 4),
+    ("{\"a\":1}\"}", Kind::TrailingData, 1, 8), ("[]\u{feff}x", Kind::Encoding, 1, 3), ("1 2", Kind::Syntax, 1, 3), ("truex", Kind::Syntax, 1, 5), ("\"a\"b", Kind::Syntax, 1, 4),
     ("x", Kind::Syntax, 1, 1), ("}", Kind::Syntax, 1, 1), ("]", Kind::Syntax, 1, 1), (",", Kind::Syntax, 1, 1), (":", Kind::Syntax, 1, 1), ("[,]", Kind::Syntax, 1, 2), ("[,1]", Kind::Syntax, 1, 2),
     ("[1,,2]", Kind::Syntax, 1, 4), ("[1 2]", Kind::Syntax, 1, 4), ("[1:2]", Kind::Syntax, 1, 3), ("[1}", Kind::Syntax, 1, 3), ("{]", Kind::Syntax, 1, 2), ("{,}", Kind::Syntax, 1, 2),
     ("{1:2}", Kind::Syntax, 1, 2), ("{\"a\"}", Kind::Syntax, 1, 5), ("{\"a\" 1}", Kind::Syntax, 1, 6), ("{\"a\":}", Kind::Syntax, 1, 6), ("{\"a\":1 \"b\":2}", Kind::Syntax, 1, 8),
@@ -39,7 +39,7 @@ const NO: &[(&str, Kind, u64, u64)] = &[
     ("[1e]", Kind::Syntax, 1, 4), ("[1ea]", Kind::Syntax, 1, 4), ("[1e1.5]", Kind::Syntax, 1, 5), ("[0x]", Kind::Syntax, 1, 3), ("[1_000]", Kind::Syntax, 1, 3), ("[- 1]", Kind::Syntax, 1, 3),
     ("[1.2.3]", Kind::Syntax, 1, 5), ("[nan]", Kind::Syntax, 1, 2), ("[-nan]", Kind::Syntax, 1, 3), ("[Inf]", Kind::Syntax, 1, 2), ("[１]", Kind::Syntax, 1, 2), ("[\"\\u12G4\"]", Kind::Syntax, 1, 7),
     ("[\"\\1\"]", Kind::Syntax, 1, 3), ("[\"a\nb\"]", Kind::Syntax, 1, 4), ("[\"\u{1f}\"]", Kind::Syntax, 1, 3), ("[\"a\0b\"]", Kind::Syntax, 1, 4), ("# x\n{", Kind::Syntax, 1, 1),
-    ("{}\u{feff}\u{feff}x", Kind::TrailingData, 1, 3), ("\u{feff}\u{feff}}", Kind::Encoding, 1, 1), ("[1,\u{feff}}", Kind::Encoding, 1, 4), ("[/ 1]", Kind::Syntax, 1, 2), ("[a]", Kind::Syntax, 1, 2),
+    ("{}\u{feff}\u{feff}x", Kind::Encoding, 1, 3), ("{}\n\u{feff}{}\n", Kind::Encoding, 2, 1), ("\u{feff}\u{feff}}", Kind::Encoding, 1, 1), ("[1,\u{feff}}", Kind::Encoding, 1, 4), ("[/ 1]", Kind::Syntax, 1, 2), ("[a]", Kind::Syntax, 1, 2),
     ("{a}", Kind::Syntax, 1, 2), ("<html></html>", Kind::Syntax, 1, 1), ("key: value\n", Kind::Syntax, 1, 1), ("[section]\nkey=1\n", Kind::Syntax, 1, 2),
     ("2026-11-22 04:00:05 INFO started\n{\"a\": 1}\n", Kind::Syntax, 1, 5), ("{\"a\": 1, \"b{\"a\": 1}", Kind::Syntax, 1, 14),
 ];
@@ -48,7 +48,7 @@ const NO: &[(&str, Kind, u64, u64)] = &[
 #[rustfmt::skip]
 const LAXER: &[(&str, Dialect)] = &[
     ("NaN", Dialect::Python), ("[Infinity]", Dialect::Python), ("{\"a\":-Infinity}", Dialect::Python), ("[1, NaN]", Dialect::Python),
-    ("{\"a\":1}\n{\"a\":2}", Dialect::Jsonl), ("1\n2\n", Dialect::Jsonl), ("\n[]\n\n[]\r\n", Dialect::Jsonl), ("{\"loss\": NaN}\n{\"loss\": 1}\n", Dialect::Jsonl),
+    ("{\"a\":1}\n{\"a\":2}", Dialect::Jsonl), ("1\n2\n", Dialect::Jsonl), ("\n[]\n\n[1]\r\n", Dialect::Jsonl), ("[]\n[]\n[]\n", Dialect::Jsonl), ("{\"loss\": NaN}\n{\"loss\": 1}\n", Dialect::Jsonl),
     ("// x\n{}", Dialect::Jsonc), ("{} // x", Dialect::Jsonc), ("/* x */ {}", Dialect::Jsonc), ("{} //", Dialect::Jsonc), ("{/**/}", Dialect::Jsonc), ("[1 /*,*/]", Dialect::Jsonc),
     ("[1,]", Dialect::Jsonc), ("{\"a\":1,}", Dialect::Jsonc), ("{\"a\"/**/:/**/1/**/,/**/}", Dialect::Jsonc), ("[//]\n]", Dialect::Jsonc), ("[/***/]", Dialect::Jsonc), ("{\r// x\r}", Dialect::Jsonc),
     ("{a:1}", Dialect::Json5), ("{'a':'b'}", Dialect::Json5), ("{$_a1:1}", Dialect::Json5), ("{größe:1}", Dialect::Json5), ("{\\u0061:1}", Dialect::Json5), ("[.5]", Dialect::Json5),

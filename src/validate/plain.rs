@@ -1,4 +1,4 @@
-//! How far a string goes on without anything that matters, and a number with digits: the hot loops of judging, eight
+//! How far a string goes on without anything that matters, a number with digits, an indentation with spaces: the hot loops of judging, eight
 //! bytes a step in an ordinary register (Hacker's Delight, 6-1).
 
 /// A one in each byte.
@@ -38,6 +38,22 @@ fn special_bits(bytes: u64) -> u64 {
     (below | (bytes.wrapping_sub(ONES * 0x20) & !bytes)) & TOPS
 }
 
+/// The offset of the first byte from `at` on that is no space: the indentation of pretty-printed text.
+#[inline]
+pub(super) fn skip_spaces(text: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let others = u64::from_le_bytes(*chunk) ^ (ONES * 0x20);
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while text.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    at
+}
+
 /// The offset of the first byte from `at` on that is no ASCII digit. The length of `text` if there is none.
 #[inline]
 pub(super) fn skip_digits(text: &[u8], mut at: usize) -> usize {
@@ -71,6 +87,9 @@ mod tests {
                 chunk[index] = byte;
                 let expected = if byte.is_ascii_digit() { 8 } else { index };
                 assert_eq!(skip_digits(&chunk, 0), expected, "byte {byte:#x} at {index}");
+                let mut chunk = *b"        ";
+                chunk[index] = byte;
+                assert_eq!(skip_spaces(&chunk, 0), if byte == b' ' { 8 } else { index }, "byte {byte:#x} at {index}");
             }
         }
     }

@@ -65,9 +65,22 @@ pub(super) fn halt(text: &[u8], offset: usize, why: Why) -> Halt {
 /// Skips blanks and, where they are allowed, comments.
 #[inline]
 pub(super) fn blanks<G: Grammar>(text: &[u8], mut at: usize) -> Step {
+    // Behind most tokens stands nothing, a space, or a line break and an indentation.
+    if text.get(at) == Some(&b' ') {
+        at += 1;
+    } else if text.get(at) == Some(&b'\n') {
+        at = plain::skip_spaces(text, at + 1);
+    }
+    match text.get(at) {
+        Some(byte) if *byte > b' ' && !(G::LAX && (*byte == b'/' || *byte > b'~')) => Ok(at),
+        _ => more_blanks::<G>(text, at),
+    }
+}
+
+fn more_blanks<G: Grammar>(text: &[u8], mut at: usize) -> Step {
     loop {
         match text.get(at) {
-            Some(b' ' | b'\n' | b'\t' | b'\r') => at = run_of_spaces(text, at + 1),
+            Some(b' ' | b'\n' | b'\t' | b'\r') => at = plain::skip_spaces(text, at + 1),
             Some(b'/') if G::LAX => at = comment::<G>(text, at)?,
             Some(_) if G::JSON5 => match json5::blank(text, at) {
                 0 => return Ok(at),
@@ -76,15 +89,6 @@ pub(super) fn blanks<G: Grammar>(text: &[u8], mut at: usize) -> Step {
             _ => return Ok(at),
         }
     }
-}
-
-/// Skips the indentation of pretty-printed text, eight spaces a step.
-#[inline]
-fn run_of_spaces(text: &[u8], mut at: usize) -> usize {
-    while text.get(at..).and_then(|rest| rest.first_chunk::<8>()) == Some(b"        ") {
-        at += 8;
-    }
-    at
 }
 
 fn comment<G: Grammar>(text: &[u8], at: usize) -> Step {

@@ -27,11 +27,12 @@ const MAX_ANSWER_BYTES: usize = 128 << 20;
 /// `NoDaemon`: nobody is there, or whoever is answers something else.
 pub(super) fn get(listen: Option<SocketAddr>, path: &str) -> Result<Vec<u8>, Error> {
     let no_daemon = |why: String| Error::new("asking for", path, Cause::NoDaemon(why));
-    let Some(address) = listen.filter(|address| address.port() != 0) else {
-        let why = "http.listen names no port to ask at; name the one that the daemon listens at";
-        return Err(no_daemon(why.into()));
+    let nowhere = |why: &str| no_daemon(format!("no daemon answers at its socket, and {why}; is one running?"));
+    let address = match listen {
+        None => return Err(nowhere("http.listen is off")),
+        Some(address) if address.port() == 0 => return Err(nowhere("http.listen leaves the port to the system")),
+        Some(address) => reachable(address),
     };
-    let address = reachable(address);
     let asked = || {
         let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
         exchange(&mut stream, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"), ANSWER_LIMIT)

@@ -1,7 +1,9 @@
-//! `check`: judges files once, read-only, many at a time, and tells of them in order as compilers do.
+//! `check`: judges files once, read-only, many at a time, and tells of them in order as compilers do. Of one file it says
+//! what the daemon says that has the same state directory.
 
 mod excerpt;
 mod judging;
+mod memory;
 mod telling;
 
 use std::ffi::OsStr;
@@ -20,6 +22,7 @@ use crate::document::Dialect;
 use crate::error::{Cause, Error};
 use crate::validate;
 use judging::{Judge, Judged, Language};
+use memory::Memory;
 use telling::Manner;
 
 #[derive(Debug, Args)]
@@ -90,6 +93,7 @@ fn judge<'a>(arguments: &Arguments, loaded: &'a Loaded, session: &Session<'_>) -
     };
     Ok(Judge {
         disk: session.disk.clone(),
+        memory: Memory::open(session, &loaded.settings.state_dir),
         loaded,
         findings: arguments.findings,
         schemas: schema.map(Schemas::One),

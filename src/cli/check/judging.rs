@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::Job;
 use super::excerpt::excerpt;
-use crate::config::{Loaded, Rules, Schemas};
+use super::memory::{Memory, Remembered};
+use crate::config::{Loaded, OnSuspicious, Rules, Schemas};
 use crate::disk::Disk;
 use crate::document::{Dialect, DocumentId};
 use crate::error::{Cause, Error};
-use crate::read::{Look, OpenWriter, look};
-use crate::validate::{self, Content, Reader, dialect_of_name, judge_by};
+use crate::read::{Look, OpenWriter, Reading, look};
+use crate::validate::{self, Content, Reader, dialect_of_name};
 use crate::verdict::{Fault, Finding, Found, Kind, Place, Verdict};
 
 /// How often a file that changes while it is read is read again.
@@ -22,6 +23,7 @@ const ATTEMPTS: u32 = 10;
 pub(super) struct Judge<'a> {
     pub(super) disk: Disk,
     pub(super) loaded: &'a Loaded,
+    pub(super) memory: Memory,
     /// Tells findings too.
     pub(super) findings: bool,
     /// What all follow, whatever their watches say.
@@ -105,25 +107,26 @@ impl Judge<'_> {
         }
     }
 
-    /// The rules for a file, by its real path.
-    fn rules(&self, real: &Path) -> Cow<'_, Rules> {
+    /// The rules for a file, by its real path, and whether it is named literally, here or in its watch.
+    fn rules(&self, real: &Path, is_literal: bool) -> (Cow<'_, Rules>, bool) {
         let loaded = self.loaded;
-        let rules = loaded.settings.watch_of(real).map_or(&loaded.defaults, |(watch, _)| &watch.rules);
-        let mut rules = Cow::Borrowed(rules);
+        let watch = loaded.settings.watch_of(real);
+        let is_literal = watch.map_or(is_literal, |(_, found)| found.literal);
+        let mut rules = Cow::Borrowed(watch.map_or(&loaded.defaults, |(watch, _)| &watch.rules));
         if let Language::One(dialect) = self.language {
             rules.to_mut().dialect = dialect;
         }
         if self.schemas.is_some() {
             rules.to_mut().expectations.schemas.clone_from(&self.schemas);
         }
-        rules
+        (rules, is_literal)
     }
 
     fn file(&self, real: &Path, is_literal: bool) -> Result<Vec<Told>, Error> {
         let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
             return Ok(vec![Told::new(Kind::NotRegular, "this is a folder")]);
         };
-        let rules = self.rules(real);
+        let (rules, literal) = self.rules(real, is_literal);
         let directory = self.disk.open_directory(folder)?;
         let document = DocumentId::new(folder, name);
         for _ in 0..ATTEMPTS {
@@ -141,26 +144,59 @@ impl Judge<'_> {
                 }
                 Look::TooLarge(found) => return Ok(vec![too_large(found.bytes, &rules)]),
             };
-            return Ok(self.verdict(&reading.bytes, real, is_literal, &rules));
+            let remembered = self.memory.of(&document);
+            let reader = self.reader(&rules, &remembered, dialect_of_name(name), literal);
+            let verdict = self.weighed(&reading, &reader, &rules, &remembered);
+            return Ok(self.told(&reading.bytes, verdict));
         }
         Ok(vec![Told::new(Kind::Unreadable, "it changes faster than it can be read")])
     }
 
     fn standard_input(&self) -> Result<Vec<Told>, Error> {
-        let rules = self.rules(Path::new("-"));
+        let (rules, literal) = self.rules(Path::new("-"), true);
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(rules.max_size.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| Error::new("reading", "standard input", error))?;
         if bytes.len() as u64 > rules.max_size {
             return Ok(vec![too_large(bytes.len() as u64, &rules)]);
         }
-        Ok(self.verdict(&bytes, Path::new("-"), true, &rules))
+        let reader = self.reader(&rules, &Remembered::default(), None, literal);
+        Ok(self.told(&bytes, validate::judge_by(&bytes, &reader, &rules.expectations)))
     }
 
-    fn verdict(&self, bytes: &[u8], path: &Path, literal: bool, rules: &Rules) -> Vec<Told> {
-        let named = path.file_name().and_then(dialect_of_name);
-        let reader = Reader { dialect: rules.dialect, enrolled: None, named, literal };
-        let mut told: Vec<Told> = match judge_by(bytes, &reader, &rules.expectations) {
+    /// Who reads it. A dialect that is named here counts alone: what the file was is no matter then.
+    fn reader(&self, rules: &Rules, remembered: &Remembered, named: Option<Dialect>, literal: bool) -> Reader {
+        let enrolled = match self.language {
+            Language::OfWatch => remembered.dialect(),
+            Language::One(_) => None,
+        };
+        Reader { dialect: rules.dialect, enrolled, named, literal }
+    }
+
+    /// As the daemon judges: what reads is weighed against the last good version, unless a person accepted these bytes, or
+    /// its watch accepts whatever reads. A schema that is named here counts all the same.
+    fn weighed(&self, reading: &Reading, reader: &Reader, rules: &Rules, remembered: &Remembered) -> Verdict {
+        let verdict = validate::judge(&reading.bytes, reader);
+        let is_plain = self.schemas.is_none() && matches!(self.language, Language::OfWatch);
+        let reads = match verdict {
+            Verdict::Valid { dialect, proves } if proves || reader.enrolled.is_some() => dialect,
+            Verdict::Suspicious(dialect, _) => dialect,
+            Verdict::Valid { .. } | Verdict::Corrupt(_) | Verdict::Told(_) => return verdict,
+        };
+        if is_plain && remembered.accepted(reading.digest) {
+            return Verdict::Valid { dialect: reads, proves: true };
+        }
+        if matches!(verdict, Verdict::Suspicious(..)) {
+            return verdict;
+        }
+        let good = (rules.on_suspicious != OnSuspicious::Accept).then(|| remembered.good_bytes(reading.digest)).flatten();
+        let last_good = good.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
+        let now = Content { bytes: &reading.bytes, dialect: reads };
+        validate::weigh(now, last_good, &rules.expectations).map_or(verdict, |fault| Verdict::Suspicious(reads, fault))
+    }
+
+    fn told(&self, bytes: &[u8], verdict: Verdict) -> Vec<Told> {
+        let mut told: Vec<Told> = match verdict {
             Verdict::Valid { dialect, .. } if self.findings => {
                 validate::findings(Content { bytes, dialect }).into_iter().map(Told::from).collect()
             }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::syntax::{Json, Json5, Jsonc, Python, Top, Stop, check};
+use super::syntax::{Json, Json5, Jsonc, Python, Stop, Top, check};
 use super::text::Text;
 use super::token::Why;
 use crate::document::Dialect;

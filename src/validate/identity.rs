@@ -22,6 +22,14 @@ pub(crate) fn identical(old: (&Tree, &[Index]), new: (&Tree, &[Index])) -> Optio
     })
 }
 
+/// The values of an object that would identify it among others.
+pub(super) fn identifying(tree: &Tree, entry: Index) -> Vec<Index> {
+    if tree.shape(entry) != Shape::Object {
+        return Vec::new();
+    }
+    tree.children(entry).filter(|child| IDENTIFYING.contains(&&*unquote(tree.key(*child)))).collect()
+}
+
 fn by_identity(tree: &Tree, entries: &[Index], key: &str) -> Option<HashMap<u64, usize>> {
     let mut places = HashMap::with_capacity(entries.len());
     for (place, entry) in entries.iter().enumerate() {

@@ -58,7 +58,10 @@ fn is_placeholder(raw: &[u8]) -> bool {
         return false;
     }
     // Most strings are told apart by their first letter.
-    if !matches!(raw[1], b'*' | b'[' | b'<' | b'>' | b']' | b'(' | b')' | b'{' | b'}' | b'_' | b'#' | b'R' | b'\\' | 0x80..) {
+    if !matches!(
+        raw[1],
+        b'*' | b'[' | b'<' | b'>' | b']' | b'(' | b')' | b'{' | b'}' | b'_' | b'#' | b'R' | b'\\' | 0x80..
+    ) {
         return false;
     }
     let text = unquote(raw);

@@ -49,7 +49,8 @@ impl<'a> Text<'a> {
     /// Does the same object or array stand there twice, a line each, and nothing else? That is one document, written twice,
     /// rather than a log of two equal lines.
     pub(super) fn is_doubled(&self) -> bool {
-        let mut lines = self.body().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let mut lines =
+            self.body().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         let (first, second) = (lines.next(), lines.next());
         first.is_some_and(|line| matches!(line.first(), Some(b'{' | b'['))) && first == second && lines.next().is_none()
     }

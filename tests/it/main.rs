@@ -7,6 +7,7 @@
 mod support;
 
 mod absent;
+mod agreeing;
 mod attributes;
 mod bad_input;
 mod bus;

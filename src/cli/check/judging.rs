@@ -189,7 +189,8 @@ impl Judge<'_> {
         if matches!(verdict, Verdict::Suspicious(..)) {
             return verdict;
         }
-        let good = (rules.on_suspicious != OnSuspicious::Accept).then(|| remembered.good_bytes(reading.digest)).flatten();
+        let good =
+            (rules.on_suspicious != OnSuspicious::Accept).then(|| remembered.good_bytes(reading.digest)).flatten();
         let last_good = good.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
         let now = Content { bytes: &reading.bytes, dialect: reads };
         validate::weigh(now, last_good, &rules.expectations).map_or(verdict, |fault| Verdict::Suspicious(reads, fault))

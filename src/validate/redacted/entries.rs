@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{is_placeholder, says_something};
-use crate::validate::identity::identical;
+use crate::validate::identity::{identical, identifying};
 use crate::validate::tree::{Index, Shape, Tree};
 
 /// So many values of one entry are compared,
@@ -53,11 +53,27 @@ impl Entries {
     /// The entries of `new` that hold a placeholder (`masked`) and are other versions of old ones, with those. What stands in
     /// both arrays, wherever, is the same and masks nothing.
     pub(super) fn versions(&mut self, old: Side, new: Side, masked: &[bool]) -> Vec<(Index, Index)> {
-        if let Some(pairs) = identical((old.tree, old.entries), (new.tree, new.entries)) {
-            return pairs.into_iter().map(|(from, to)| (old.entries[from], new.entries[to])).collect();
-        }
-        let (gone, come) = left_over(&old, &new);
-        let come: Vec<usize> = come.into_iter().filter(|place| masked[*place]).collect();
+        let Some(known) = identical((old.tree, old.entries), (new.tree, new.entries)) else {
+            let (gone, come) = left_over(&old, &new);
+            return self.alike(old, new, gone, come.into_iter().filter(|place| masked[*place]).collect());
+        };
+        // Who is not known again is another, unless it is just that which is masked.
+        let (known_old, known_new): (HashSet<usize>, HashSet<usize>) = known.iter().copied().unzip();
+        let is_nameless = |place: &usize| {
+            let names = identifying(new.tree, new.entries[*place]);
+            names.into_iter().any(|name| is_placeholder(new.tree.text(name)))
+        };
+        let come = (0..new.entries.len()).filter(|place| masked[*place] && !known_new.contains(place));
+        let come = come.filter(is_nameless).collect();
+        let gone = (0..old.entries.len()).filter(|place| !known_old.contains(place)).collect();
+        let mut pairs: Vec<(Index, Index)> =
+            known.into_iter().map(|(from, to)| (old.entries[from], new.entries[to])).collect();
+        pairs.extend(self.alike(old, new, gone, come));
+        pairs
+    }
+
+    /// The entries at the places `come` that are other versions of those at `gone`, by what they say and where they stand.
+    fn alike(&mut self, old: Side, new: Side, gone: Vec<usize>, come: Vec<usize>) -> Vec<(Index, Index)> {
         if gone.is_empty() || come.is_empty() {
             return Vec::new();
         }

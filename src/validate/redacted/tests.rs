@@ -64,6 +64,8 @@ fn an_entry_that_moves_comes_or_goes_masks_nothing_and_one_more_that_is_masked_d
 fn a_masked_entry_is_known_again_by_what_identifies_it_or_by_what_it_says_else() {
     let by_id = (r#"[{"id":1,"t":"a"},{"id":2,"t":"***"}]"#, r#"[{"id":2,"t":"***"},{"id":1,"t":"***"}]"#);
     assert_eq!(found(by_id.1, by_id.0), Some("/1/t".into()));
+    let nameless = r#"[{"id":2,"t":"***","n":"b"},{"id":"***","t":"a","n":"a"}]"#;
+    assert_eq!(found(nameless, r#"[{"id":1,"t":"a","n":"a"},{"id":2,"t":"***","n":"b"}]"#), Some("/1/id".into()));
     // Only 2 is masked, and was before: the one that stands at its pointer now is another.
     assert_eq!(found(r#"[{"id":2,"t":"***"},{"id":1,"t":"a"}]"#, by_id.0), None);
     let before = r#"[{"host":"a","port":80,"t":"x"},{"host":"b","port":80,"t":"y"}]"#;

@@ -170,9 +170,10 @@ fn valid(dialect: Dialect, top: Top, reader: &Reader) -> Verdict {
 
 fn in_another(text: &Text, stop: Stop, (own, other): (Dialect, Dialect), reader: &Reader) -> Fault {
     let (own_label, other) = (own.label(), other.label());
-    let cause = match reader.enrolled == Some(own) {
-        true => format!("it reads as {other}, but no longer as {own_label}, which it was"),
-        false => format!("it reads as {other}, but not as {own_label}, which it has to be"),
+    let cause = if reader.enrolled == Some(own) {
+        format!("it reads as {other}, but no longer as {own_label}, which it was")
+    } else {
+        format!("it reads as {other}, but not as {own_label}, which it has to be")
     };
     Fault { kind: Kind::Dialect, place: text.place(stop.offset), cause }
 }

@@ -104,7 +104,7 @@ fn damaged(document: &[u8], mut seed: usize) -> Vec<u8> {
         4 => [document, before].concat(),
         5 => [before, &vec![0; after.len()]].concat(),
         6 => [before, b"\xef\xbb\xbf", after].concat(),
-        7 => [&document.trim_ascii_end()[..], b"\n", document.trim_ascii_end(), b"\n"].concat(),
+        7 => [document.trim_ascii_end(), b"\n", document.trim_ascii_end(), b"\n"].concat(),
         _ => [b"INFO saved\n".as_slice(), document].concat(),
     }
 }
@@ -157,11 +157,11 @@ fn of_files_that_have_versions_and_it_is_what_the_corpus_says() {
             let file = world.write(format!("{name}/a.{}", ending(&path)), fs::read(original).unwrap());
             let rules = path.with_file_name(format!("{}.rules.toml", stem(&path).rsplit_once('@').unwrap().0));
             if let Ok(rules) = fs::read_to_string(rules) {
-                let watched = format!("[\"{}\"]", world.file(&name).display());
+                let place = format!("[\"{}\"]", world.file(&name).display());
                 let _ = writeln!(
                     watches,
                     "{}",
-                    rules.replace("\"corpus\"", &format!("{name:?}")).replace("[\"/srv\"]", &watched)
+                    rules.replace("\"corpus\"", &format!("{name:?}")).replace("[\"/srv\"]", &place)
                 );
             }
             files.push((file, path, kind.clone()));

@@ -5,7 +5,7 @@ mod drift;
 use clap::Subcommand;
 
 use super::{Ended, Failure, Session, say, shown};
-use crate::config::{EXAMPLE, LoadError, load};
+use crate::config::{EXAMPLE, LoadError, Loaded, load};
 use crate::validate;
 
 #[derive(Debug, Subcommand)]
@@ -59,12 +59,24 @@ fn check(session: &mut Session<'_>) -> Ended {
     };
     let watches = loaded.settings.watches.len();
     writeln!(session.out, "{verdict}; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
+    say_if_nothing_is_guarded(&loaded, session);
     // No mistake: a migration may be meant to do just that.
     match drift::drift(&loaded.settings, session) {
         Ok(lines) => lines.iter().try_for_each(|line| writeln!(session.out, "{line}"))?,
         Err(error) => say(format_args!("the schemas were not held against all that is stored: {error}")),
     }
     Ok(0)
+}
+
+/// Says that no watch names anything; and to who is not root, whose configuration that is.
+pub(super) fn say_if_nothing_is_guarded(loaded: &Loaded, session: &Session<'_>) {
+    if !loaded.settings.watches.is_empty() {
+        return;
+    }
+    let place = loaded.file.as_deref().map_or_else(|| "a configuration file".to_owned(), shown);
+    let whose =
+        if session.surroundings.is_root { "" } else { " (the system's configuration is read with sudo, or --config)" };
+    say(format_args!("nothing to guard yet: write a [[watch]] with name and paths into {place}{whose}"));
 }
 
 fn show(as_json: bool, session: &mut Session<'_>) -> Ended {

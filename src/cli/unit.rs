@@ -11,8 +11,9 @@ use crate::config::{Settings, Target};
 use crate::disk::Disk;
 
 pub(super) fn print(session: &mut Session<'_>) -> Ended {
-    let settings = session.load()?.settings;
-    session.out.write_all(drop_in(&settings, &session.disk).as_bytes())?;
+    let loaded = session.load()?;
+    super::config::say_if_nothing_is_guarded(&loaded, session);
+    session.out.write_all(drop_in(&loaded.settings, &session.disk).as_bytes())?;
     Ok(0)
 }
 

@@ -341,7 +341,7 @@ async fn supervise(
 async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
     let failed = |error: std::io::Error| {
-        let why = format!("{error}; choose another address with --listen, or \"\" for none");
+        let why = format!("{error}; choose another address (http.listen, or --listen), or \"\" for none");
         Error::new("listening on", address.to_string(), Cause::Refused(why))
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

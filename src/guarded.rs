@@ -25,6 +25,7 @@ use group::Group;
 pub struct Options {
     state_dir: Option<PathBuf>,
     rules: Rules,
+    accepts: bool,
     disk: Disk,
 }
 
@@ -76,6 +77,14 @@ impl Options {
         Self { rules, ..self }
     }
 
+    /// What is written is meant, however little of the document it leaves: a version that would be suspicious beside the last
+    /// good one is stored as accepted, instead of [`WriteError::Suspicious`]; also over one that is suspicious itself
+    /// ([`WriteError::Held`]). [default: no]
+    #[must_use]
+    pub fn accepting(self, accepts: bool) -> Self {
+        Self { accepts, ..self }
+    }
+
     /// With this disk: for tests that stop or fail its steps.
     #[must_use]
     pub fn disk(self, disk: Disk) -> Self {
@@ -93,6 +102,7 @@ impl Options {
         };
         let state_dir = self.state_dir.clone().or_else(own_state_dir).ok_or_else(unknown)?;
         let writer = Writer::open(&self.disk, path.as_ref(), &state_dir, self.rules.clone())?;
+        let writer = writer.accepting(self.accepts);
         writer.tidy();
         Ok(writer)
     }

@@ -9,7 +9,7 @@
 //! *Ground*, the only code that meets the outside world: [`error`] says what failed, where and why; [`clock`] alone reads
 //! the wall clock; [`mod@line`] seals the lines of our own records; [`disk`] alone touches the file system, one verb a step.
 //!
-//! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`verdict`] is what can be said of it;
+//! *Vocabulary*: a [`document`] is a guarded file with numbered versions; a [`hint`] is what a person can do about it; a [`verdict`] is what can be said of it;
 //! [`config`] is what the operator wants.
 //!
 //! *Judgement*, pure functions: [`validate`] turns bytes into a verdict; [`mod@patch`] changes a text and keeps all that it
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod line;
 pub mod disk;
 pub mod document;
+pub mod hint;
 pub mod verdict;
 pub mod config;
 pub mod validate;

@@ -20,13 +20,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::backup::{Backups, Folder};
-use crate::config::{LockKind, OnOpenWriter};
+use crate::config::{Expectations, LockKind, OnOpenWriter};
 use crate::disk::directory::Directory;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
 use crate::document::{Digest, DocumentId, Stored, Version};
 use crate::error::{Cause, Error, Result};
+use crate::hint;
 use crate::lock::{self, Sidecar};
 use crate::quarantine::Quarantine;
 use crate::read::{self, Contents};
@@ -50,6 +51,8 @@ pub struct Ground<'a> {
     pub judge: &'a dyn Fn(&[u8]) -> Verdict,
     /// Larger files are not read.
     pub limit_bytes: u64,
+    /// What is expected of every version that comes to stand there.
+    pub expectations: &'a Expectations,
     /// May a suspicious newest version be passed over?
     pub passes_suspicious: bool,
     /// The lock that its writers use; [`LockKind::None`] for somebody who holds it.
@@ -160,7 +163,7 @@ fn attempt(
     folder.lock()?;
     let choice = match choose(ground, &folder, wanted, rotten)? {
         Chosen::Version(choice) => choice,
-        Chosen::Suspicious(version) => return Ok(suspicious(version)),
+        Chosen::Suspicious(version, good) => return Ok(suspicious(ground.document, version, good)),
         Chosen::Nothing => return Ok(Outcome::NothingGood),
     };
     let obstacle = match obstacle(ground, &found).or_else(|| kept_open(&file, writer)) {
@@ -262,9 +265,9 @@ fn held(reason: Reason, why: &str) -> Outcome {
     Outcome::Held(reason, why.to_owned())
 }
 
-fn suspicious(version: Version) -> Outcome {
-    let why = format!("the newest version, {version}, is suspicious; `jsonwarden accept` it if it is right");
-    Outcome::Held(Reason::Suspicious, why)
+fn suspicious(document: &DocumentId, version: Version, good: Option<Version>) -> Outcome {
+    let ways = hint::damaged_after(document, version, good);
+    Outcome::Held(Reason::Suspicious, format!("the newest version, {version}, is suspicious: {ways}"))
 }
 
 fn no_room(error: &Error) -> String {

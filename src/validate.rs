@@ -108,9 +108,15 @@ pub fn reads_as(bytes: &[u8], dialect: Dialect) -> Result<(), Fault> {
 /// version that is not is suspicious.
 #[must_use]
 pub fn judge_by(bytes: &[u8], reader: &Reader, expectations: &Expectations) -> Verdict {
+    judge_after(bytes, reader, None, expectations)
+}
+
+/// The same, and whether they may follow the last good version.
+#[must_use]
+pub fn judge_after(bytes: &[u8], reader: &Reader, last_good: Option<Content>, expectations: &Expectations) -> Verdict {
     let verdict = judge(bytes, reader);
     let Verdict::Valid { dialect, .. } = verdict else { return verdict };
-    match weigh(Content { bytes, dialect }, None, expectations) {
+    match weigh(Content { bytes, dialect }, last_good, expectations) {
         Some(fault) => Verdict::Suspicious(dialect, fault),
         None => verdict,
     }

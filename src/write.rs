@@ -5,6 +5,7 @@
 //! under the lock, so that no two programs that do so lose one another's change.
 
 mod attempt;
+mod error;
 mod exchange;
 mod keeping;
 mod place;
@@ -14,12 +15,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use error::WriteError;
+use keeping::Beside;
 pub use place::{own_state_dir, resolved};
 use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
 
 use crate::backup::{Backups, check_format};
-use crate::config::{LockKind, Rules};
+use crate::config::{LockKind, OnSuspicious, Rules};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::{Dialect, Digest, DocumentId, Version};
@@ -29,7 +32,7 @@ use crate::quarantine::Quarantine;
 use crate::read::{self, Look, OpenWriter};
 use crate::repair::{self, Ground};
 use crate::validate::{self, Content, Reader};
-use crate::verdict::{Fault, Verdict};
+use crate::verdict::Verdict;
 
 /// A document, and all that a safe write of it needs. It may be shared between threads.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ pub struct Writer {
     backups: Backups,
     quarantine: Quarantine,
     rules: Rules,
+    accepts: bool,
 }
 
 /// What stands at the name, as an update sees it.
@@ -69,43 +73,12 @@ pub struct Written {
 pub enum Damaged {
     /// Keep them in quarantine, and put the new ones in their place: these were not made from them.
     Replace,
-    /// Wait until the damage has settled, put the last good version back, and go on from there.
+    /// Wait until the damage has settled, put the last good version back, and go on from there. Over a suspicious version
+    /// nothing is made.
     Repair,
-}
-
-/// Why a write was not done: nothing was changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The new bytes are damaged, or break the document's rules.
-    #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
-    Invalid(Fault),
-    /// The document is not what the program takes it for, or a value cannot be written as JSON.
-    #[error("its shape: {0}")]
-    Shape(serde_json::Error),
-    /// The lock was not to be had, the disk is full, or something else failed or was refused.
-    #[error(transparent)]
-    Failed(#[from] Error),
-}
-
-impl WriteError {
-    /// The exit status of a command that ends with this error.
-    #[must_use]
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::Invalid(_) | Self::Shape(_) => 1,
-            Self::Failed(error) => error.exit_status(),
-        }
-    }
-
-    /// The same, for another who waited for the same write.
-    pub(crate) fn copied(&self) -> Self {
-        match self {
-            Self::Invalid(fault) => Self::Invalid(fault.clone()),
-            Self::Shape(error) => Self::Shape(serde::de::Error::custom(error)),
-            Self::Failed(error) => Self::Failed(error.copied()),
-        }
-    }
+    /// The same; and what is made from a good version need not be weighed beside it: whoever makes it has weighed it, or
+    /// keeps elsewhere what it leaves out.
+    RepairUnweighed,
 }
 
 impl Writer {
@@ -123,13 +96,21 @@ impl Writer {
         refuse_state(&state, &document)?;
         let quarantine = Quarantine::new(disk.clone(), state.duplicate()?);
         let backups = Backups::new(disk.clone(), state);
-        Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules })
+        Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules, accepts: false })
     }
 
     /// The same, but no more than this is kept of damaged bytes, all documents together.
     #[must_use]
     pub fn quarantining_at_most(self, max_bytes: u64) -> Self {
         Self { quarantine: self.quarantine.limited_to(max_bytes), ..self }
+    }
+
+    /// The same, but what it writes is meant, however little of the document it leaves: what would be suspicious beside the
+    /// last good version is stored as accepted, also over a version that is suspicious itself. What the rules demand of every
+    /// version (`required`, `schema`, the dialect) it must have all the same.
+    #[must_use]
+    pub fn accepting(self, accepts: bool) -> Self {
+        Self { accepts, ..self }
     }
 
     /// The document.
@@ -159,7 +140,7 @@ impl Writer {
     /// Puts these bytes in the place of whatever stands there.
     ///
     /// # Errors
-    /// They are invalid, the lock was not to be had in time, or something failed: nothing was changed.
+    /// They are invalid or suspicious, the lock was not to be had in time, or something failed: nothing was changed.
     pub fn replace(&self, bytes: &[u8]) -> std::result::Result<Written, WriteError> {
         // Before anything is locked or made: who sends nonsense keeps nobody waiting.
         self.refuse_invalid(bytes)?;
@@ -224,10 +205,10 @@ impl Writer {
     /// Is this fit to stand in the document?
     ///
     /// # Errors
-    /// `Invalid` when it is not; or the versions cannot be read.
+    /// `Invalid` or `Suspicious` when it is not; or the versions cannot be read.
     pub fn refuse_invalid(&self, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
         let folder = self.backups.find(&self.document)?;
-        self.fit(folder.as_ref(), bytes)
+        self.fit(folder.as_ref(), Beside::LastGood, bytes).map(|fit| fit.dialect)
     }
 
     fn ground<'a>(&'a self, judge: &'a dyn Fn(&[u8]) -> Verdict) -> Ground<'a> {
@@ -239,7 +220,8 @@ impl Writer {
             quarantine: &self.quarantine,
             judge,
             limit_bytes: self.rules.max_size,
-            passes_suspicious: false,
+            expectations: &self.rules.expectations,
+            passes_suspicious: self.rules.on_suspicious == OnSuspicious::Restore,
             lock: LockKind::None,
         }
     }
@@ -268,10 +250,10 @@ impl Writer {
     /// Would this be fit to follow what is there? As [`Writer::refuse_invalid`], but for what is known of older versions.
     ///
     /// # Errors
-    /// `Invalid` when it would not.
+    /// `Invalid` or `Suspicious` when it would not.
     pub(crate) fn refuse_unfit(&self, present: Option<Present>, bytes: &[u8]) -> std::result::Result<(), WriteError> {
         let before = present.map(|present| Content { bytes: present.bytes, dialect: present.dialect });
-        self.judged_fit(before.map(|before| before.dialect), before, bytes).map(|_| ())
+        self.judged_fit(before, false, bytes, |_| Ok(false)).map(|_| ())
     }
 
     fn refused(&self, why: &str) -> Error {
@@ -313,7 +295,7 @@ impl Writer {
         }
         let enrolled = self.backups.find(&self.document).ok().flatten();
         let enrolled =
-            enrolled.and_then(|folder| keeping::last_good(&folder).ok().flatten()).map(|stored| stored.dialect);
+            enrolled.and_then(|folder| folder.last_good_bytes().ok().flatten()).map(|(stored, _)| stored.dialect);
         let reader = self.reader(enrolled);
         let judge = |bytes: &[u8]| validate::judge(bytes, &reader);
         let ground = Ground { lock: self.rules.lock, ..self.ground(&judge) };

@@ -51,7 +51,8 @@ impl Bus<'_> {
     /// There is no array at the pointer, the lock was not to be had, or something failed.
     pub fn publish(&self, events: &[Event]) -> std::result::Result<(Vec<Published>, Written), BusError> {
         let mut published = Vec::new();
-        let written = self.writer.update(Damaged::Repair, |present| {
+        // It only adds, and archives what it takes away: nothing of what it leaves out is lost.
+        let written = self.writer.update(Damaged::RepairUnweighed, |present| {
             let (bytes, numbered) = self.with(present, events)?;
             published = numbered;
             Ok::<_, BusError>(bytes)

@@ -42,6 +42,8 @@ struct Base {
 /// Why nothing was written.
 enum Unwritten {
     Write(WriteError),
+    /// It was only to be seen.
+    Seen,
     /// Somebody else wrote meanwhile: this is their version.
     Overtaken(Version),
     Failed(Error),
@@ -81,22 +83,28 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
 /// The present bytes, which are a version from now on.
 fn base(writer: &Writer) -> std::result::Result<Base, Unwritten> {
     let mut base = None;
-    writer.update(Damaged::Repair, |present: Option<Present>| {
+    let absent = |why: &str| Error::new("editing", writer.document().path(), Cause::Absent(why.to_owned()));
+    let seen = writer.update(Damaged::Repair, |present: Option<Present>| {
         let Some(Present { bytes, dialect, version }) = present else {
-            let why = Cause::Absent("it is not there; make it with `jsonwarden write`".to_owned());
-            return Err(Unwritten::Failed(Error::new("editing", writer.document().path(), why)));
+            return Err(Unwritten::Failed(absent("it is not there; make it with `jsonwarden write`")));
         };
         base = Some(Base { bytes: bytes.to_vec(), dialect, version });
-        Ok(bytes.to_vec())
-    })?;
-    let none = || Error::new("editing", writer.document().path(), Cause::Absent("nothing was read".to_owned()));
-    base.ok_or_else(|| Unwritten::Failed(none()))
+        Err::<Vec<u8>, _>(Unwritten::Seen)
+    });
+    match (base, seen) {
+        (Some(base), Err(Unwritten::Seen)) => Ok(base),
+        (_, Err(why)) => Err(why),
+        (_, Ok(_)) => Err(Unwritten::Failed(absent("nothing was read"))),
+    }
 }
 
 fn told(arguments: &Arguments, why: Unwritten) -> Failure {
     match why {
         Unwritten::Write(error) => failure(&arguments.path, error),
         Unwritten::Failed(error) => error.into(),
+        Unwritten::Seen => {
+            Error::new("editing", &arguments.path, Cause::Absent("nothing was written".to_owned())).into()
+        }
         Unwritten::Overtaken(version) => {
             let why = format!("somebody wrote version {version} meanwhile; edit again, from there");
             Error::new("editing", &arguments.path, Cause::Absent(why)).into()
@@ -169,7 +177,7 @@ impl Edit<'_> {
     }
 
     /// Waits until somebody says that it is right, and puts the version before back if nobody does.
-    fn confirmed(&self, within: Duration, written: &[u8], session: &mut Session<'_>) -> Ended {
+    fn confirmed(self, within: Duration, written: &[u8], session: &mut Session<'_>) -> Ended {
         let confirmation = Confirmation::new()?;
         let before = self.base.version;
         say(format_args!("press Enter within {} to keep it; else version {before} comes back", span_text(within)));
@@ -179,7 +187,9 @@ impl Edit<'_> {
             Answer::Nobody => "the terminal is gone",
             Answer::Late => "nobody confirmed it in time",
         };
-        let back = self.write(&self.base.bytes, written).map_err(|error| told(self.arguments, error))?;
+        // What stood there before is no loss, however much less it is.
+        let edit = Self { writer: self.writer.accepting(true), ..self };
+        let back = edit.write(&edit.base.bytes, written).map_err(|error| told(edit.arguments, error))?;
         say(format_args!("{why}: version {before} is back, as version {}", back.version));
         session.out.flush()?;
         Ok(1)

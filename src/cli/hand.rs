@@ -6,15 +6,17 @@ use std::path::Path;
 use super::daemon::tell_changed;
 use super::store::{document, state_directory};
 use super::{Failure, Session};
-use crate::backup::{Backups, Folder};
+use crate::backup::{Backups, Folder, New, Taken};
 use crate::config::{OnSuspicious, Rules, resolved_by_name};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
-use crate::document::{DocumentId, Stored};
+use crate::document::{Dialect, Digest, DocumentId, Mark, Stored};
 use crate::error::{Cause, Error, Result};
+use crate::hint;
 use crate::quarantine::Quarantine;
+use crate::read::Reading;
 use crate::repair::{self, Ground};
-use crate::validate::{self, Reader};
+use crate::validate::{self, Content, Reader};
 use crate::verdict::Verdict;
 
 /// One document, and all that is needed to put something back.
@@ -66,6 +68,7 @@ impl Hand {
             quarantine: &self.quarantine,
             judge: &|bytes| self.judge(bytes),
             limit_bytes: self.rules.max_size,
+            expectations: &self.rules.expectations,
             passes_suspicious: self.rules.on_suspicious == OnSuspicious::Restore,
             lock: self.rules.lock,
         })
@@ -78,6 +81,44 @@ impl Hand {
 
     pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
         validate::judge_by(bytes, &self.reader, &self.rules.expectations)
+    }
+
+    /// What present bytes are, as a daemon has it: beside the last good version, and in the light of what was accepted.
+    pub(super) fn judge_present(&self, bytes: &[u8]) -> Result<Verdict> {
+        let folder = self.backups.find(&self.document)?;
+        let last_good = folder.as_ref().map(Folder::last_good_bytes).transpose()?.flatten();
+        let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+        let verdict = validate::judge_after(bytes, &self.reader, before, &self.rules.expectations);
+        let Verdict::Suspicious(dialect, _) = verdict else { return Ok(verdict) };
+        let digest = Digest::of(bytes);
+        let is_newest = last_good.is_some_and(|(stored, _)| stored.digest == digest);
+        let is_accepted = || folder.map_or(Ok(false), |folder| folder.accepts(digest));
+        let is_good = self.rules.on_suspicious == OnSuspicious::Accept || is_newest || is_accepted()?;
+        Ok(if is_good { Verdict::Valid { dialect, proves: true } } else { verdict })
+    }
+
+    /// What a person can do about a suspicious version that stands there.
+    pub(super) fn ways_out(&self) -> Result<String> {
+        let folder = self.backups.find(&self.document)?;
+        let last_good = folder.map(|folder| folder.last_good_bytes()).transpose()?.flatten();
+        Ok(hint::suspicious(&self.document, last_good.map(|(stored, _)| stored.version)))
+    }
+
+    /// Is a suspicious version to be taken for damage? Only where a good one can take its place.
+    pub(super) fn restores_suspicious(&self) -> Result<bool> {
+        let folder = self.backups.find(&self.document)?;
+        let has_good = |folder: Folder| Ok(folder.last_good_bytes()?.is_some());
+        Ok(self.rules.on_suspicious == OnSuspicious::Restore && folder.map_or(Ok(false), has_good)?)
+    }
+
+    /// Keeps the present bytes, which somebody accepts. The caller holds the lock of the versions.
+    pub(super) fn accept(&self, folder: &Folder, present: &Reading, dialect: Dialect) -> Result<Stored> {
+        let &Reading { ref bytes, digest, ref file, .. } = present;
+        let attributes = self.disk.attributes(file, self.document.path())?;
+        let new = New { bytes, digest, mark: Mark::Accepted, dialect, origin: "accept", attributes };
+        Ok(match folder.take(&new)? {
+            Taken::New(stored) | Taken::Already(stored) => stored,
+        })
     }
 
     /// Its versions, newest first.

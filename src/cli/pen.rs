@@ -10,7 +10,8 @@ use super::{Failure, Session, say, shown};
 use crate::config::quantity::parse_span;
 use crate::config::{Rules, Settings};
 use crate::document::{Dialect, DocumentId};
-use crate::error::Error;
+use crate::error::{Cause, Error};
+use crate::verdict::Kind;
 use crate::write::{WriteError, Writer, own_state_dir, resolved};
 
 /// The options that they share.
@@ -22,6 +23,9 @@ pub(super) struct PenArguments {
     /// The language that the file's readers accept: auto, json, jsonl, jsonc, json5 or python [default: as configured]
     #[arg(long, value_name = "DIALECT", value_parser = parse_dialect)]
     dialect: Option<Language>,
+    /// This version is meant, however little it leaves of the last good one: it is stored as accepted
+    #[arg(long)]
+    accept: bool,
 }
 
 /// A language, as it is named on the command line.
@@ -56,6 +60,7 @@ pub(super) fn writer(path: &Path, arguments: &PenArguments, session: &Session<'_
         Some(Language::Of(dialect)) => Some(dialect),
     };
     let writer = opened(&path, settings, &rules, session)?.quarantining_at_most(settings.storage.quarantine_max_bytes);
+    let writer = writer.accepting(arguments.accept);
     writer.tidy();
     Ok(writer)
 }
@@ -90,13 +95,22 @@ fn is_denied(error: &Error, state_dir: &Path) -> bool {
     is_there && error.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
 }
 
+/// What else there is to do with a version that is hardly meant.
+const MEANT: &str = "; nothing was changed: --accept if it is meant";
+
 /// How a write of `path` that was not done is told.
 pub(super) fn failure(path: &Path, error: WriteError) -> Failure {
     match error {
         WriteError::Invalid(fault) => {
             let (path, place) = (PathBuf::from(path), fault.place);
-            Failure::Invalid(format!("{}:{place}: {}: {}", shown(&path), fault.kind, fault.cause))
+            let hint = if matches!(fault.kind, Kind::Backwards | Kind::Tampered) { MEANT } else { "" };
+            Failure::Invalid(format!("{}:{place}: {}: {}{hint}", shown(&path), fault.kind, fault.cause))
         }
+        WriteError::Suspicious(fault) => {
+            let why = format!("{} at {}: {}{MEANT}", fault.kind, fault.place, fault.cause);
+            Error::new("writing", path, Cause::Refused(why)).into()
+        }
+        error @ WriteError::Held(..) => Error::new("writing", path, Cause::Refused(error.to_string())).into(),
         WriteError::Shape(error) => Failure::Invalid(format!("{}: {error}", shown(path))),
         WriteError::Failed(error) => Failure::Failed(error),
     }

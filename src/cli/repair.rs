@@ -15,7 +15,7 @@ use super::{Ended, Failure, Session, say};
 use crate::config::{Loaded, Target};
 use crate::document::Digest;
 use crate::error::{Cause, Error};
-use crate::read::{Look, OpenWriter, look};
+use crate::read::{Look, OpenWriter, Reading, look};
 use crate::repair::{self, Judged, Outcome};
 use crate::verdict::{Fault, Verdict};
 
@@ -45,26 +45,29 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     }
     let (paths, unread) =
         if arguments.paths.is_empty() { configured(&loaded, session) } else { (arguments.paths.clone(), Vec::new()) };
-    each(paths, unread, session)
+    let (status, is_suspicious) = each(paths, unread, session)?;
+    Ok(status.max(u8::from(is_suspicious)))
 }
 
-/// Repairs what is damaged of all that is configured; the worst exit status.
+/// Repairs what is damaged of all that is configured; the worst exit status. What is only suspicious is told, and is no
+/// reason not to start a service.
 pub(super) fn all(loaded: &Loaded, session: &mut Session<'_>) -> Ended {
     session.disk.make_directory_at(&loaded.settings.state_dir)?;
     let (paths, unread) = configured(loaded, session);
-    each(paths, unread, session)
+    Ok(each(paths, unread, session)?.0)
 }
 
-/// Repairs what is damaged of these; the worst exit status, also of what could not be looked through.
-fn each(paths: Vec<PathBuf>, unread: Vec<Error>, session: &mut Session<'_>) -> Ended {
-    let mut worst = 0;
+/// Repairs what is damaged of these; the worst exit status, also of what could not be looked through, and whether any of
+/// them is left for a person to look at.
+fn each(paths: Vec<PathBuf>, unread: Vec<Error>, session: &mut Session<'_>) -> Result<(u8, bool), Failure> {
+    let (mut worst, mut is_left) = (0, false);
     for error in unread {
         say(format_args!("jsonwarden: {error}"));
         worst = worst.max(error.exit_status());
     }
     for path in paths {
         match one(&path, session) {
-            Ok(status) => worst = worst.max(status),
+            Ok(is_whole) => is_left |= !is_whole,
             Err(Failure::Failed(error)) => {
                 say(format_args!("jsonwarden: {error}"));
                 worst = worst.max(error.exit_status());
@@ -72,7 +75,7 @@ fn each(paths: Vec<PathBuf>, unread: Vec<Error>, session: &mut Session<'_>) -> E
             Err(failure) => return Err(failure),
         }
     }
-    Ok(worst)
+    Ok((worst, is_left))
 }
 
 /// Every file that a watch has, each once, and what could not be looked through.
@@ -102,15 +105,48 @@ fn is_no_folder(error: &Error) -> bool {
     matches!(error.io_kind(), Some(NotADirectory | NotFound)) || is_link()
 }
 
-fn one(path: &Path, session: &mut Session<'_>) -> Ended {
+/// `false`: it reads, and is left for a person to look at.
+fn one(path: &Path, session: &mut Session<'_>) -> Result<bool, Failure> {
     let hand = Hand::on(path, session)?;
     for _ in 0..TRIES {
-        let Some((digest, fault)) = damage(&hand)? else { return Ok(0) };
-        if attempt(&hand, digest, &fault, session)? {
-            return Ok(0);
+        match wrong(&hand)? {
+            None => return Ok(true),
+            Some(Wrong::Odd(what)) => {
+                say(format_args!("{}: {what}", hand.document));
+                return Ok(false);
+            }
+            Some(Wrong::Damaged(digest, fault)) => {
+                if attempt(&hand, digest, &fault, session)? {
+                    return Ok(true);
+                }
+            }
         }
     }
     Err(restless(&hand).into())
+}
+
+/// What is wrong with a file.
+enum Wrong {
+    /// It is to be repaired.
+    Damaged(Digest, Fault),
+    /// A person must look; in words.
+    Odd(String),
+}
+
+impl Wrong {
+    /// As a daemon would have it; `None`: nothing.
+    fn of(hand: &Hand, present: &Reading) -> Result<Option<Self>, Error> {
+        let told = |fault: &Fault, ways: &str| {
+            Some(Self::Odd(format!("{} at {}: {}; {ways}", fault.kind, fault.place, fault.cause)))
+        };
+        Ok(match hand.judge_present(&present.bytes)? {
+            Verdict::Valid { .. } => None,
+            Verdict::Corrupt(fault) => Some(Self::Damaged(present.digest, fault)),
+            Verdict::Suspicious(_, fault) if hand.restores_suspicious()? => Some(Self::Damaged(present.digest, fault)),
+            Verdict::Suspicious(_, fault) => told(&fault, &hand.ways_out()?),
+            Verdict::Told(fault) => told(&fault, "somebody is in the middle of something: it is left alone"),
+        })
+    }
 }
 
 /// One repair; `false`: the file was written meanwhile, and stays as it is.
@@ -132,17 +168,17 @@ fn attempt(hand: &Hand, digest: Digest, fault: &Fault, session: &mut Session<'_>
     }
 }
 
-/// Damage that stays the same for as long as the settings want; `None`: there is none.
-fn damage(hand: &Hand) -> Result<Option<(Digest, Fault)>, Error> {
-    let (mut before, mut is_damaged) = (None, false);
+/// What is wrong, and stays the same for as long as the settings want.
+fn wrong(hand: &Hand) -> Result<Option<Wrong>, Error> {
+    let (mut before, mut is_wrong) = (None, false);
     for _ in 0..TRIES {
         before = match looked(hand)? {
             Look::Read(reading) => {
-                let Verdict::Corrupt(fault) = hand.judge(&reading.bytes) else { return Ok(None) };
+                let Some(wrong) = Wrong::of(hand, &reading)? else { return Ok(None) };
                 if before == Some(reading.digest) {
-                    return Ok(Some((reading.digest, fault)));
+                    return Ok(Some(wrong));
                 }
-                is_damaged = true;
+                is_wrong = true;
                 Some(reading.digest)
             }
             Look::Busy | Look::Changed => None,
@@ -150,7 +186,7 @@ fn damage(hand: &Hand) -> Result<Option<(Digest, Fault)>, Error> {
         };
         std::thread::sleep(hand.rules.settle);
     }
-    if is_damaged { Err(restless(hand)) } else { Ok(None) }
+    if is_wrong { Err(restless(hand)) } else { Ok(None) }
 }
 
 fn restless(hand: &Hand) -> Error {

@@ -90,7 +90,7 @@ impl Present {
             look(ground.disk, ground.directory, ground.document, limit_bytes, OpenWriter::ReadAnyway)
         };
         Ok(match hand.with_ground(read)? {
-            Look::Read(reading) => match hand.judge(&reading.bytes) {
+            Look::Read(reading) => match hand.judge_present(&reading.bytes)? {
                 Verdict::Valid { .. } => Self::Valid,
                 Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => {
                     Self::Bad(format!("{}: {}", fault.kind, fault.cause))

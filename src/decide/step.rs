@@ -141,8 +141,7 @@ impl Stepper<'_> {
         let was_held = self.machine.held_before.take_if(|before| *before == reason).is_some();
         if !was_held && !matches!(self.machine.phase, Phase::Odd(told, _) if told == reason) {
             self.arrived();
-            let mend = if may_be_accepted { "; `jsonwarden accept` it if it is right" } else { "" };
-            let why = format!("{} at {}: {}{mend}", fault.kind, fault.place, fault.cause);
+            let why = format!("{} at {}: {}", fault.kind, fault.place, fault.cause);
             self.notes.push(Note::Held(reason, why));
         }
         self.machine.phase = Phase::Odd(reason, digest);

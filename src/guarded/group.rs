@@ -178,7 +178,7 @@ impl<T: Serialize + DeserializeOwned> Round<'_, T> {
     /// Writes; says what became of the leader's own update.
     fn lead<R, E>(&mut self, own: &mut Own<impl FnMut(&mut T) -> Result<R, E>, R, E>) -> Result<(), WriteError> {
         let (writer, deadline) = (&self.guarded.writer, self.deadline);
-        writer.update_until(deadline, Damaged::Repair, |present| self.hand_round(present, own)).map(|_| ())
+        writer.update_until(deadline, Damaged::RepairUnweighed, |present| self.hand_round(present, own)).map(|_| ())
     }
 
     /// Lets every member make its change.
@@ -200,7 +200,7 @@ impl<T: Serialize + DeserializeOwned> Round<'_, T> {
             let made = if is_own { own.make(value) } else { self.offer(ticket, value) };
             // Whoever makes nothing of it has told its own thread.
             if let Made::This(made) = made {
-                match self.fitting(present, &before, &made) {
+                match self.fitting(present, &bytes, &before, &made) {
                     Ok(made_bytes) => {
                         (value, bytes) = (made, made_bytes);
                         self.members.push(ticket);
@@ -236,10 +236,16 @@ impl<T: Serialize + DeserializeOwned> Round<'_, T> {
         }
     }
 
-    /// The text of a value, if it may stand in the document.
-    fn fitting(&self, present: Option<Present>, before: &[u8], value: &T) -> Result<Vec<u8>, WriteError> {
+    /// The text of a value, if it may follow what the members before made of the document, as if each were written by itself.
+    fn fitting(
+        &self,
+        present: Option<Present>,
+        follows: &[u8],
+        before: &[u8],
+        value: &T,
+    ) -> Result<Vec<u8>, WriteError> {
         let bytes = text::written(value, Some(before))?;
-        self.guarded.writer.refuse_unfit(present, &bytes)?;
+        self.guarded.writer.refuse_unfit(present.map(|present| Present { bytes: follows, ..present }), &bytes)?;
         Ok(bytes)
     }
 

@@ -196,6 +196,7 @@ pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Groun
         quarantine: &tools.quarantine,
         judge: &|bytes| validate::judge_by(bytes, &reader, &task.watch.rules.expectations),
         limit_bytes: task.watch.rules.max_size,
+        expectations: &task.watch.rules.expectations,
         passes_suspicious: task.watch.rules.on_suspicious == OnSuspicious::Restore,
         lock: task.watch.rules.lock,
     })

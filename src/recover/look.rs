@@ -171,7 +171,15 @@ impl Looked {
             return None;
         }
         let started = Instant::now();
-        let verdict = weighed::judge(tools, task, &known, &reading.bytes);
+        let verdict = match weighed::judge(tools, task, &known, &reading.bytes) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // What cannot be weighed now is not taken for good: it is looked at again.
+                self.trouble = Some(error);
+                self.seen = Seen::Busy;
+                return None;
+            }
+        };
         self.judged = Some((verdict.label(), started.elapsed()));
         self.findings = weighed::findings(&verdict, &reading.bytes);
         self.seen = weighed::seen(&verdict, task.watch.rules.on_suspicious, &known, reading);

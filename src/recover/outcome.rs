@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Recover;
 use super::beside::UNKEPT_LIMIT;
-use super::job::{Done, Work};
+use super::job::{Done, Known, Work};
 use super::lanes::Finished;
 use super::look::{self, Looked, Room};
 use super::tracked::Incident;
@@ -12,6 +12,7 @@ use crate::config::OnOpenWriter;
 use crate::decide::{Damage, Ended, Input, Next, Note, Seen, step};
 use crate::document::DocumentId;
 use crate::event::{Fact, IncidentId, Subject};
+use crate::hint;
 use crate::repair::Judged;
 use crate::verdict::{Certainty, Kind, Reason, State};
 
@@ -128,8 +129,12 @@ impl Recover {
                 Some(incident) => Fact::Gone { subject, incident: incident.id },
                 None => return,
             },
-            Note::Held(reason, detail) => {
+            Note::Held(reason, mut detail) => {
                 let incident = tracked.incident.map(|incident| incident.id);
+                if reason == Reason::Suspicious && tracked.machine.damage().is_none() {
+                    let good = tracked.known.as_ref().and_then(Known::last_good_version);
+                    detail = format!("{detail}; {}", hint::suspicious(document, good));
+                }
                 if reason == Reason::Suspicious {
                     self.compare_suspicious(document);
                 }

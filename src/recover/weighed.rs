@@ -3,21 +3,25 @@
 use super::job::{Known, Task, Tools, reader};
 use crate::config::OnSuspicious;
 use crate::decide::Seen;
-use crate::document::Dialect;
 use crate::error::Result;
 use crate::read::Reading;
 use crate::validate::{self, Content};
 use crate::verdict::{Fault, Found, Reason, Verdict};
 
 /// Judges bytes that are not stored as good, and weighs those that readers accept.
-pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> Verdict {
+///
+/// # Errors
+/// The last good version cannot be read now, for no fault of its own: nothing can be said of bytes that read.
+pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> Result<Verdict> {
     let verdict = validate::judge(bytes, &reader(task, Some(known)));
-    let Verdict::Valid { dialect, proves } = verdict else { return verdict };
-    let is_guarded = proves || known.last_good.is_some();
-    match is_guarded.then(|| weigh(tools, task, known, Content { bytes, dialect })).flatten() {
+    let Verdict::Valid { dialect, proves } = verdict else { return Ok(verdict) };
+    if !proves && known.last_good.is_none() {
+        return Ok(verdict);
+    }
+    Ok(match weigh(tools, task, known, Content { bytes, dialect })? {
         Some(fault) => Verdict::Suspicious(dialect, fault),
         None => verdict,
-    }
+    })
 }
 
 /// What readers may stumble over in bytes that they accept.
@@ -30,17 +34,11 @@ pub(super) fn findings(verdict: &Verdict, bytes: &[u8]) -> Option<Vec<Found>> {
     }
 }
 
-fn weigh(tools: &Tools, task: &Task, known: &Known, now: Content) -> Option<Fault> {
-    // A version that cannot be read back is told when it is used; nothing can be weighed against it.
-    let last_good = last_good(tools, task, known).unwrap_or_default();
-    let last_good = last_good.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
-    validate::weigh(now, last_good, &task.watch.rules.expectations)
-}
-
-fn last_good(tools: &Tools, task: &Task, known: &Known) -> Result<Option<(Vec<u8>, Dialect)>> {
-    let Some(stored) = &known.last_good else { return Ok(None) };
-    let Some(folder) = tools.backups.find(&task.document)? else { return Ok(None) };
-    Ok(Some((folder.bytes(stored.version)?, stored.dialect)))
+fn weigh(tools: &Tools, task: &Task, known: &Known, now: Content) -> Result<Option<Fault>> {
+    let folder = if known.last_good.is_some() { tools.backups.find(&task.document)? } else { None };
+    let last_good = folder.map(|folder| folder.last_good_bytes()).transpose()?.flatten();
+    let last_good = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+    Ok(validate::weigh(now, last_good, &task.watch.rules.expectations))
 }
 
 /// What a verdict means to the machine. What is suspicious may be accepted, once by a person or always by the rules, or be

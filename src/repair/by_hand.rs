@@ -10,6 +10,7 @@ use crate::config::OnOpenWriter;
 use crate::document::{Dialect, Digest, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::read::{self, Look, OpenWriter, Reading};
+use crate::validate::{self, Content};
 use crate::verdict::{Certainty, Kind, Reason, Verdict};
 
 /// What came of it.
@@ -67,7 +68,7 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
     if Digest::of(&bytes) == present.digest {
         return Ok(Returned::Already);
     }
-    let (kind, readable) = match (ground.judge)(&present.bytes) {
+    let (kind, readable) = match judged(ground, &folder, &present.bytes)? {
         Verdict::Valid { dialect, .. } => (Kind::Tampered, Some((dialect, mark(present)))),
         Verdict::Suspicious(dialect, fault) => (fault.kind, Some((dialect, Mark::Suspicious))),
         Verdict::Corrupt(fault) | Verdict::Told(fault) => (fault.kind, None),
@@ -87,6 +88,16 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
     let ground = Ground { quarantine, ..*ground };
     let outcome = attempt(&ground, &judged, Some(stored.version), OnOpenWriter::Wait, &mut rotten)?;
     Ok(Returned::Replacing(Report { outcome, rotten }))
+}
+
+/// As a daemon does: in the light of the last good version, so that what is suspicious beside it is not kept as good.
+fn judged(ground: &Ground, folder: &Folder, bytes: &[u8]) -> Result<Verdict> {
+    let verdict = (ground.judge)(bytes);
+    let Verdict::Valid { dialect, .. } = verdict else { return Ok(verdict) };
+    let last_good = folder.last_good_bytes()?;
+    let last_good = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+    let fault = validate::weigh(Content { bytes, dialect }, last_good, ground.expectations);
+    Ok(fault.map_or(verdict, |fault| Verdict::Suspicious(dialect, fault)))
 }
 
 fn mark(present: &Reading) -> Mark {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::Ground;
-use crate::backup::Folder;
+use crate::backup::{Folder, is_rotten};
 use crate::document::{Mark, Stored, Version};
-use crate::error::{Cause, Error, Result};
+use crate::error::Result;
 use crate::verdict::Verdict;
 
 /// The version chosen to be put back.
@@ -17,7 +17,8 @@ pub(super) struct Choice {
 /// What choosing came to.
 pub(super) enum Chosen {
     Version(Choice),
-    Suspicious(Version),
+    /// This version is in the way; behind it is this good one.
+    Suspicious(Version, Option<Version>),
     Nothing,
 }
 
@@ -36,7 +37,8 @@ pub(super) fn choose(
     }
     let is_in_the_way = |newest: &&Stored| newest.mark == Mark::Suspicious && !ground.passes_suspicious;
     if let Some(newest) = versions.first().filter(is_in_the_way) {
-        return Ok(Chosen::Suspicious(newest.version));
+        let good = versions.iter().find(|stored| stored.mark.is_last_good()).map(|stored| stored.version);
+        return Ok(Chosen::Suspicious(newest.version, good));
     }
     for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {
         match folder.bytes(version.version) {
@@ -60,29 +62,5 @@ pub fn may_be_put_back(stored: &Stored, verdict: &Verdict) -> bool {
         Verdict::Valid { .. } => true,
         Verdict::Suspicious(..) => stored.mark == Mark::Accepted,
         Verdict::Corrupt(_) | Verdict::Told(_) => false,
-    }
-}
-
-fn is_rotten(error: &Error) -> bool {
-    match error.cause() {
-        Cause::Damaged(_) | Cause::Absent(_) => true,
-        Cause::Io(error) => error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::io::Errno;
-
-    #[test]
-    fn only_its_own_fault_has_a_version_passed_over() {
-        let failed = |cause| is_rotten(&Error::new("reading", "/a", cause));
-        assert!(failed(Cause::Damaged("its digest differs".to_owned())));
-        assert!(failed(Errno::IO.into()));
-        for passing in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS] {
-            assert!(!failed(passing.into()), "{passing}");
-        }
     }
 }

@@ -92,7 +92,7 @@ fn choose_again(
     folder.lock()?;
     Ok(match choose(ground, &folder, None, rotten)? {
         Chosen::Version(choice) => Ok((sidecar, folder, choice)),
-        Chosen::Suspicious(version) => Err(suspicious(version)),
+        Chosen::Suspicious(version, good) => Err(suspicious(ground.document, version, good)),
         Chosen::Nothing => Err(Outcome::NothingGood),
     })
 }

@@ -105,12 +105,20 @@ fn shrunk(now: &Measure, before: &Measure, limit: f64) -> Option<String> {
     Some(format!("it has {now} {what}, down from {before} in the last good version"))
 }
 
+/// A number that was there goes on being there, and grows: one that is gone, or no number any more, would let the next
+/// version begin anew. A last good version without it (enrolled so, or accepted) says nothing.
 fn backwards(now: Content, last_good: Content, expectations: &Expectations) -> Option<Found> {
     expectations.monotonic.iter().find_map(|pointer| {
-        let (counter, before) = (find(now, pointer)?, find(last_good, pointer)?);
-        let went_back = Number::of(counter.raw)?.is_below(Number::of(before.raw)?);
-        let cause = || format!("{pointer:?} went backwards, though it only grows");
-        went_back.then(|| (Kind::Backwards, counter.offset, cause()))
+        let before = Number::of(find(last_good, pointer)?.raw)?;
+        let (offset, what) = match find(now, pointer) {
+            None => (0, "is gone"),
+            Some(counter) => match Number::of(counter.raw) {
+                None => (counter.offset, "is no number any more"),
+                Some(number) if number.is_below(before) => (counter.offset, "went backwards"),
+                Some(_) => return None,
+            },
+        };
+        Some((Kind::Backwards, offset, format!("{pointer:?} {what}, though it only grows")))
     })
 }
 
@@ -130,7 +138,8 @@ impl Number {
     fn of(raw: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(raw).ok()?;
         let is_number = text.starts_with(|one: char| one.is_ascii_digit() || matches!(one, '-' | '+' | '.'));
-        let whole = text.parse().ok().map(Self::Whole);
+        let hex = || i128::from_str_radix(text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?, 16).ok();
+        let whole = text.parse().ok().or_else(hex).map(Self::Whole);
         whole.or_else(|| text.parse().ok().map(Self::Other)).filter(|_| is_number)
     }
 

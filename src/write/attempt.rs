@@ -3,17 +3,19 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::Put;
-use super::keeping::{Standing, last_good};
+use super::keeping::{Beside, Standing};
 use super::{Damaged, Present, WriteError, Writer, Written, left};
 use crate::backup::{Folder, Keep};
+use crate::config::OnSuspicious;
 use crate::disk::attributes::Attributes;
-use crate::document::Digest;
+use crate::document::{Digest, Stored};
 use crate::error::{Cause, Error, Result};
+use crate::hint;
 use crate::lock::Lock;
 use crate::read::{self, Look, OpenWriter, Reading};
 use crate::repair::{self, Judged, Outcome, Redone};
 use crate::swap;
-use crate::validate;
+use crate::validate::{self, Content};
 use crate::verdict::{Certainty, Fault, Verdict};
 
 /// What makes the new bytes; `None`: it does not want to.
@@ -51,6 +53,16 @@ enum Found {
     Bytes(Reading),
     /// Nothing that can be told from a writer's half.
     Unsure(&'static str),
+}
+
+/// What the new bytes are made from, or put in the place of.
+enum Base {
+    Good(Stored),
+    Suspicious(Stored),
+    /// Nothing that reads.
+    Nothing,
+    /// Something that must be repaired first.
+    Damaged(Fault),
 }
 
 impl Writer {
@@ -95,31 +107,59 @@ impl Writer {
         if present.signature.is_fixed {
             return Err(self.refused("it is immutable or append-only; take that off with `chattr -i -a` first").into());
         }
-        let standing = match self.keep(&folder, &present).map_err(|error| self.told_of_room(error))? {
-            Standing::Readable(stored) => Some(stored),
-            Standing::Damaged(fault) if damaged == Damaged::Repair => {
+        let base = self.base(&folder, &present, damaged)?;
+        let stored = match &base {
+            Base::Good(stored) | Base::Suspicious(stored) => Some(stored),
+            Base::Nothing => None,
+            Base::Damaged(fault) => {
+                // The repair takes its lock anew.
                 drop(folder);
-                return self.repair(&present, &fault).map(|()| Ended::Again).map_err(WriteError::from);
-            }
-            Standing::Damaged(fault) => {
-                self.quarantine.keep(&self.document, fault.kind.label(), &present.bytes)?;
-                None
+                return self.repair(&present, fault).map(|()| Ended::Again).map_err(WriteError::from);
             }
         };
-        let seen = standing.as_ref().map(|stored| Present {
-            bytes: &present.bytes,
-            dialect: stored.dialect,
-            version: stored.version,
-        });
+        let seen =
+            stored.map(|stored| Present { bytes: &present.bytes, dialect: stored.dialect, version: stored.version });
         let Some(bytes) = edit(seen) else { return Ok(Ended::CalledOff) };
-        let dialect = self.fit(Some(&folder), &bytes)?;
-        if let Some(stored) = standing.filter(|_| Digest::of(&bytes) == present.digest) {
-            let written = Written { version: stored.version, digest: stored.digest, is_changed: false };
-            return Ok(Ended::Written(written));
+        let beside = match (&base, seen.map(|seen| Content { bytes: seen.bytes, dialect: seen.dialect })) {
+            (Base::Good(_), Some(now)) if damaged == Damaged::RepairUnweighed => Beside::Trimmed(now),
+            (Base::Good(_), Some(now)) => Beside::Present(now),
+            _ => Beside::LastGood,
+        };
+        let fit = self.fit(Some(&folder), beside, &bytes)?;
+        if let Some(&Stored { version, digest, .. }) = stored.filter(|stored| Digest::of(&bytes) == stored.digest) {
+            if let Base::Suspicious(stored) = &base {
+                folder.mark(stored, fit.mark, "accept")?;
+            }
+            return Ok(Ended::Written(Written { version, digest, is_changed: false }));
         }
         self.refuse_lost(lock)?;
-        let put = self.put(&folder, present, &bytes, dialect, lock)?;
+        let put = self.put(&folder, present, &bytes, fit, lock)?;
         Ok(self.ended(&folder, &put))
+    }
+
+    /// What the new bytes are made from, or put in the place of. Over a suspicious version a whole new document is written;
+    /// nothing is made from one, unless somebody accepts it: it would pass for good. With no good version behind it nothing
+    /// can have been lost.
+    fn base(&self, folder: &Folder, present: &Reading, damaged: Damaged) -> std::result::Result<Base, WriteError> {
+        let replaces = damaged == Damaged::Replace;
+        match self.keep(folder, present).map_err(|error| self.told_of_room(error))? {
+            Standing::Good(stored) => Ok(Base::Good(stored)),
+            Standing::Suspicious(stored, _, good) if replaces || self.accepts || good.is_none() => {
+                Ok(Base::Suspicious(stored))
+            }
+            Standing::Suspicious(_, fault, _) if self.rules.on_suspicious == OnSuspicious::Restore => {
+                Ok(Base::Damaged(fault))
+            }
+            Standing::Suspicious(_, fault, good) => {
+                Err(WriteError::Held(fault, hint::suspicious(&self.document, good)))
+            }
+            Standing::Damaged(fault) | Standing::Unfinished(fault) if replaces => {
+                self.quarantine.keep(&self.document, fault.kind.label(), &present.bytes)?;
+                Ok(Base::Nothing)
+            }
+            Standing::Damaged(fault) => Ok(Base::Damaged(fault)),
+            Standing::Unfinished(fault) => Err(WriteError::Held(fault, "finish that first".to_owned())),
+        }
     }
 
     fn ended(&self, folder: &Folder, put: &Put) -> Ended {
@@ -134,13 +174,13 @@ impl Writer {
     /// Puts the first bytes where nothing stands.
     fn create(&self, folder: &Folder, lock: &Lock, edit: &mut Edit) -> std::result::Result<Ended, WriteError> {
         let Some(bytes) = edit(None) else { return Ok(Ended::CalledOff) };
-        let dialect = self.fit(Some(folder), &bytes)?;
+        let fit = self.fit(Some(folder), Beside::LastGood, &bytes)?;
         self.refuse_lost(lock)?;
         let begun = swap::begin(&self.disk, &self.directory, &self.document, None);
         let begun = begun.map_err(|error| self.told_of_room(error))?;
         let attributes: Result<Attributes> = self.disk.attributes(&begun.file, self.document.path());
         let taken = attributes.and_then(|attributes| {
-            Self::store(folder, &bytes, dialect, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
+            Self::store(folder, &bytes, fit, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
         });
         let (stored, is_new, attributes) = match taken {
             Ok(taken) => taken,
@@ -215,8 +255,8 @@ impl Writer {
             _ => return Ok(()),
         }
         let folder = self.backups.find(&self.document)?;
-        let last_good = folder.as_ref().map(last_good).transpose()?.flatten();
-        let reader = self.reader(last_good.map(|stored| stored.dialect));
+        let last_good = folder.as_ref().map(Folder::last_good_bytes).transpose()?.flatten();
+        let reader = self.reader(last_good.map(|(stored, _)| stored.dialect));
         let judge = |bytes: &[u8]| -> Verdict { validate::judge(bytes, &reader) };
         let judged = Judged { digest: present.digest, kind: fault.kind, is_paired: true };
         let why = match repair::execute(&self.ground(&judge), &judged)?.outcome {

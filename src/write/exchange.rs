@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 
 use super::Writer;
+use super::keeping::Fit;
 use crate::backup::Folder;
 use crate::disk::attributes::Attributes;
 use crate::disk::lease::{self, Lease, Request};
 use crate::disk::{File, Opened};
-use crate::document::{Dialect, Digest, Stored};
+use crate::document::{Digest, Stored};
 use crate::error::{Cause, Error, Result};
 use crate::lock::Lock;
 use crate::read::{self, Contents, Reading};
@@ -28,16 +29,9 @@ pub(super) enum Put {
 
 impl Writer {
     /// Puts new bytes in the place of the present ones, which are kept.
-    pub(super) fn put(
-        &self,
-        folder: &Folder,
-        present: Reading,
-        bytes: &[u8],
-        dialect: Dialect,
-        lock: &Lock,
-    ) -> Result<Put> {
+    pub(super) fn put(&self, folder: &Folder, present: Reading, bytes: &[u8], fit: Fit, lock: &Lock) -> Result<Put> {
         let attributes = self.disk.attributes(&present.file, self.document.path())?;
-        let stored = Self::store(folder, bytes, dialect, &attributes);
+        let stored = Self::store(folder, bytes, fit, &attributes);
         let (stored, is_new) = stored.map_err(|error| self.told_of_room(error))?;
         let put = self.put_stored(folder, present, bytes, &attributes, &stored, lock);
         match put {

@@ -2,95 +2,148 @@
 
 use super::{WriteError, Writer};
 use crate::backup::{Folder, New, Taken};
+use crate::config::OnSuspicious;
 use crate::disk::attributes::Attributes;
-use crate::document::{Dialect, Digest, Mark, Stored};
+use crate::document::{Dialect, Digest, Mark, Stored, Version};
 use crate::error::Result;
 use crate::read::Reading;
 use crate::validate::{self, Content};
-use crate::verdict::{Certainty, Fault, Verdict};
+use crate::verdict::{Certainty, Fault, Kind, Verdict};
 
 /// What the present bytes are.
 pub(super) enum Standing {
     /// They read, and are this version.
-    Readable(Stored),
+    Good(Stored),
+    /// They read, and are this version; beside the last good one, if there is one, they are suspicious.
+    Suspicious(Stored, Fault, Option<Version>),
     /// They do not.
     Damaged(Fault),
+    /// A person is in the middle of something: merge markers.
+    Unfinished(Fault),
+}
+
+/// Beside what new bytes are weighed.
+#[derive(Clone, Copy)]
+pub(super) enum Beside<'a> {
+    /// Beside the last good version, whatever it is.
+    LastGood,
+    /// Beside the present bytes, which are the last good version.
+    Present(Content<'a>),
+    /// As that, but what is gone from them is nobody's loss.
+    Trimmed(Content<'a>),
+}
+
+/// What new bytes are stored as.
+#[derive(Clone, Copy)]
+pub(super) struct Fit {
+    pub dialect: Dialect,
+    pub mark: Mark,
 }
 
 impl Writer {
-    /// The dialect that new bytes read in.
+    /// What new bytes are to the document.
     ///
     /// # Errors
-    /// `Invalid` when they do not, or break the document's rules; or the versions cannot be read.
-    pub(super) fn fit(&self, folder: Option<&Folder>, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
-        let last_good = folder.map(last_good).transpose()?.flatten();
-        let needs_it = self.rules.expectations.pinned || !self.rules.expectations.monotonic.is_empty();
-        let enrolled = last_good.as_ref().map(|stored| stored.dialect);
-        let before = match (folder, last_good.filter(|_| needs_it)) {
-            (Some(folder), Some(stored)) => Some((folder.bytes(stored.version)?, stored.dialect)),
-            _ => None,
-        };
-        let before = before.as_ref().map(|(bytes, dialect)| Content { bytes, dialect: *dialect });
-        self.judged_fit(enrolled, before, bytes)
-    }
-
-    /// The dialect that new bytes read in, in the light of what was there before.
-    ///
-    /// # Errors
-    /// `Invalid` when they read in none, or break the document's rules.
-    pub(super) fn judged_fit(
+    /// `Invalid` when they read in no dialect or break its rules, `Suspicious` when they are hardly meant; or the versions
+    /// cannot be read.
+    pub(super) fn fit(
         &self,
-        enrolled: Option<Dialect>,
-        before: Option<Content>,
+        folder: Option<&Folder>,
+        beside: Beside,
         bytes: &[u8],
-    ) -> std::result::Result<Dialect, WriteError> {
-        let dialect = match validate::judge(bytes, &self.reader(enrolled)) {
-            Verdict::Valid { dialect, .. } => dialect,
-            Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => {
-                return Err(WriteError::Invalid(fault));
+    ) -> std::result::Result<Fit, WriteError> {
+        let is_accepted = |digest| folder.map_or(Ok(false), |folder| folder.accepts(digest));
+        let (before, trims) = match beside {
+            Beside::Present(present) => (Some(present), false),
+            Beside::Trimmed(present) => (Some(present), true),
+            Beside::LastGood => {
+                let last_good = folder.map(Folder::last_good_bytes).transpose()?.flatten();
+                let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+                return self.judged_fit(before, false, bytes, is_accepted);
             }
         };
-        match validate::unmet(Content { bytes, dialect }, before, &self.rules.expectations) {
-            Some(fault) => Err(WriteError::Invalid(fault)),
-            None => Ok(dialect),
+        self.judged_fit(before, trims, bytes, is_accepted)
+    }
+
+    /// What new bytes are beside the last good ones; `is_accepted` says whether a person accepted them before.
+    ///
+    /// # Errors
+    /// `Invalid` when they read in no dialect or break the document's rules, `Suspicious` when they are hardly meant.
+    pub(super) fn judged_fit(
+        &self,
+        before: Option<Content>,
+        trims: bool,
+        bytes: &[u8],
+        is_accepted: impl FnOnce(Digest) -> Result<bool>,
+    ) -> std::result::Result<Fit, WriteError> {
+        let dialect = self.refuse_unreadable(before.map(|before| before.dialect), bytes)?;
+        let (now, expectations) = (Content { bytes, dialect }, &self.rules.expectations);
+        // Whoever accepts what is suspicious has it marked so.
+        let weigh = if trims && !self.accepts { validate::unmet } else { validate::weigh };
+        let Some(fault) = weigh(now, before, expectations) else { return Ok(Fit { dialect, mark: Mark::Good }) };
+        // What every version must have, this one must have too, whoever means it.
+        if let Some(fault) = validate::weigh(now, None, expectations) {
+            return Err(WriteError::Invalid(fault));
+        }
+        if self.accepts || self.rules.on_suspicious == OnSuspicious::Accept || is_accepted(Digest::of(bytes))? {
+            return Ok(Fit { dialect, mark: Mark::Accepted });
+        }
+        Err(match fault.kind {
+            Kind::Reset | Kind::Shrunk | Kind::Redacted => WriteError::Suspicious(fault),
+            _ => WriteError::Invalid(fault),
+        })
+    }
+
+    /// The dialect that bytes read in.
+    fn refuse_unreadable(&self, enrolled: Option<Dialect>, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
+        match validate::judge(bytes, &self.reader(enrolled)) {
+            Verdict::Valid { dialect, .. } => Ok(dialect),
+            Verdict::Corrupt(fault) | Verdict::Suspicious(_, fault) | Verdict::Told(fault) => {
+                Err(WriteError::Invalid(fault))
+            }
         }
     }
 
-    /// Sees to it that the present bytes are stored, if they read: they are about to be replaced.
+    /// Sees to it that the present bytes are stored, if they read: they are about to be replaced. They are judged as a daemon
+    /// would, beside the last good version: what is suspicious is kept as that, and is nobody's last good version.
     pub(super) fn keep(&self, folder: &Folder, present: &Reading) -> Result<Standing> {
         let &Reading { ref bytes, digest, ref file, .. } = present;
-        let versions = folder.versions()?;
-        if let Some(newest) = versions.first().filter(|newest| newest.digest == digest)
+        if let Some(newest) = folder.versions()?.first().filter(|newest| newest.digest == digest)
+            && newest.mark.is_last_good()
             && folder.keeps(digest)?
         {
-            return Ok(Standing::Readable(newest.clone()));
+            return Ok(Standing::Good(newest.clone()));
         }
-        let last_good = versions.iter().find(|stored| stored.mark.is_last_good());
-        let (dialect, mark) = match validate::judge_by(
-            bytes,
-            &self.reader(last_good.map(|stored| stored.dialect)),
-            &self.rules.expectations,
-        ) {
-            Verdict::Valid { dialect, .. } if present.certainty == Certainty::Certified => (dialect, Mark::Good),
-            Verdict::Valid { dialect, .. } => (dialect, Mark::Uncertified),
-            Verdict::Suspicious(dialect, _) => (dialect, Mark::Suspicious),
-            Verdict::Corrupt(fault) | Verdict::Told(fault) => return Ok(Standing::Damaged(fault)),
+        let last_good = folder.last_good_bytes()?;
+        let reader = self.reader(last_good.as_ref().map(|(stored, _)| stored.dialect));
+        let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+        let verdict = validate::judge_after(bytes, &reader, before, &self.rules.expectations);
+        let is_certified = present.certainty == Certainty::Certified;
+        let (dialect, mark, fault) = match verdict {
+            Verdict::Valid { dialect, .. } if is_certified => (dialect, Mark::Good, None),
+            Verdict::Valid { dialect, .. } => (dialect, Mark::Uncertified, None),
+            Verdict::Suspicious(dialect, _)
+                if self.rules.on_suspicious == OnSuspicious::Accept || folder.accepts(digest)? =>
+            {
+                (dialect, Mark::Accepted, None)
+            }
+            Verdict::Suspicious(dialect, fault) => (dialect, Mark::Suspicious, Some(fault)),
+            Verdict::Corrupt(fault) => return Ok(Standing::Damaged(fault)),
+            Verdict::Told(fault) => return Ok(Standing::Unfinished(fault)),
         };
         let attributes = self.disk.attributes(file, self.document.path())?;
-        let new = New { bytes, digest, mark, dialect, origin: "file", attributes };
-        Ok(Standing::Readable(stored(folder.take(&new)?)))
+        let kept = stored(folder.take(&New { bytes, digest, mark, dialect, origin: "file", attributes })?);
+        Ok(match fault {
+            None => Standing::Good(kept),
+            Some(fault) => Standing::Suspicious(kept, fault, last_good.map(|(stored, _)| stored.version)),
+        })
     }
 
     /// Stores the new bytes, durably, before they get to the name: damage that comes right after the write was acknowledged
     /// must find a copy. Says whether they had to be.
-    pub(super) fn store(
-        folder: &Folder,
-        bytes: &[u8],
-        dialect: Dialect,
-        attributes: &Attributes,
-    ) -> Result<(Stored, bool)> {
-        let (digest, attributes) = (Digest::of(bytes), attributes.clone());
-        let taken = folder.take(&New { bytes, digest, mark: Mark::Good, dialect, origin: "write", attributes })?;
+    pub(super) fn store(folder: &Folder, bytes: &[u8], fit: Fit, attributes: &Attributes) -> Result<(Stored, bool)> {
+        let (Fit { dialect, mark }, digest, attributes) = (fit, Digest::of(bytes), attributes.clone());
+        let taken = folder.take(&New { bytes, digest, mark, dialect, origin: "write", attributes })?;
         let is_new = matches!(taken, Taken::New(_));
         Ok((stored(taken), is_new))
     }
@@ -100,9 +153,4 @@ fn stored(taken: Taken) -> Stored {
     match taken {
         Taken::New(stored) | Taken::Already(stored) => stored,
     }
-}
-
-/// The newest version that a repair may put back.
-pub(super) fn last_good(folder: &Folder) -> Result<Option<Stored>> {
-    Ok(folder.versions()?.into_iter().find(|stored| stored.mark.is_last_good()))
 }

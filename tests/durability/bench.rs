@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jsonwarden::backup::{Backups, New, Taken};
-use jsonwarden::config::LockKind;
+use jsonwarden::config::{Expectations, LockKind};
 use jsonwarden::disk::Disk;
 use jsonwarden::disk::directory::Directory;
 use jsonwarden::disk::lease::{self, Request};
@@ -40,6 +40,7 @@ pub(crate) struct Hands {
     pub(crate) document: DocumentId,
     pub(crate) backups: Backups,
     pub(crate) quarantine: Quarantine,
+    pub(crate) expectations: Expectations,
 }
 
 /// The folders to try things in: the usual temporary one, and a tmpfs.
@@ -130,6 +131,7 @@ impl Bench {
             document: DocumentId::new(&self.folder, &self.name),
             backups: Backups::new(disk.clone(), state()),
             quarantine: Quarantine::new(disk.clone(), state()),
+            expectations: Expectations::default(),
             disk,
         }
     }
@@ -179,6 +181,7 @@ impl Hands {
             quarantine: &self.quarantine,
             judge: &judge,
             limit_bytes: 64 << 20,
+            expectations: &self.expectations,
             passes_suspicious: false,
             lock: LockKind::Auto,
         }

@@ -29,6 +29,7 @@ mod links;
 mod living;
 mod loss;
 mod matrix;
+mod meant;
 mod locks;
 mod numbering;
 mod ordinary;

@@ -107,13 +107,28 @@ fn a_counter_that_went_back_is_told_with_its_place() {
     let expectations = Expectations { monotonic: vec!["/revision".into()], ..Expectations::default() };
     let fault = weigh(json("{\n\"revision\": 9}"), Some(json(r#"{"revision":10}"#)), &expectations).unwrap();
     assert_eq!((fault.kind, fault.place.line, fault.place.column), (Kind::Backwards, 2, 13));
-    for fine in
-        [r#"{"revision":10}"#, r#"{"revision":10.5}"#, r#"{"revision":1e2}"#, r#"{"revision":"9"}"#, r#"{"a":1}"#]
-    {
+    for fine in [r#"{"revision":10}"#, r#"{"revision":10.5}"#, r#"{"revision":1e2}"#] {
         assert_eq!(kind(fine, r#"{"revision":10}"#, &expectations), None, "{fine}");
     }
     let (less, more) = (r#"{"revision":9007199254740992}"#, r#"{"revision":9007199254740993}"#);
     assert_eq!(kind(less, more, &expectations), Some(Kind::Backwards));
+}
+
+#[test]
+fn a_counter_that_is_gone_or_no_number_went_back_and_one_that_was_never_there_says_nothing() {
+    let expectations = Expectations { monotonic: vec!["/revision".into()], ..Expectations::default() };
+    for gone in [r#"{"a":1}"#, r#"{"revision":"11"}"#, r#"{"revision":null}"#, r#"{"revision":[11]}"#, "[11]", "11"] {
+        assert_eq!(kind(gone, r#"{"revision":10}"#, &expectations), Some(Kind::Backwards), "{gone}");
+    }
+    for never in [r#"{"a":1}"#, r#"{"revision":null}"#, r#"{"revision":"12"}"#] {
+        for now in [r#"{"revision":2}"#, r#"{"revision":null}"#, r#"{"a":2}"#] {
+            assert_eq!(kind(now, never, &expectations), None, "{now} after {never}");
+        }
+    }
+    let json5 = |text| Content { dialect: Dialect::Json5, ..json(text) };
+    let hex = |now, before| weigh(json5(now), Some(json5(before)), &expectations).map(|fault| fault.kind);
+    assert_eq!(hex("{revision: 0x0a}", "{revision: 10}"), None);
+    assert_eq!(hex("{revision: 0x09}", "{revision: 10}"), Some(Kind::Backwards));
 }
 
 #[test]

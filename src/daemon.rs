@@ -279,7 +279,9 @@ fn journal(disk: &Disk, state_dir: &StateDir, health: &Arc<Health>) -> Result<(I
 fn remembered(recall: &Recall) -> HashMap<DocumentId, Remembered> {
     let mut all: HashMap<DocumentId, Remembered> = HashMap::new();
     for (document, incident) in &recall.open {
-        all.entry(document.clone()).or_default().incident = Some(*incident);
+        let remembered = all.entry(document.clone()).or_default();
+        remembered.incident = Some(*incident);
+        remembered.is_suspicion = recall.suspicions.contains(incident);
     }
     for (document, hold) in &recall.held {
         all.entry(document.clone()).or_default().held = Some(hold.reason);

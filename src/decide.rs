@@ -108,6 +108,8 @@ pub struct Machine {
     pub is_proven: bool,
     /// Is an incident open?
     pub has_incident: bool,
+    /// Was the document only suspicious when it began, and since?
+    pub is_suspicion: bool,
     /// When to look again, whatever the kernel says. Every step sets it anew.
     pub due: Option<Instant>,
     /// Valid bytes that were read without certainty, and when first: the same again, later, may be stored.
@@ -148,6 +150,7 @@ impl Machine {
             phase: Phase::Unproven(None),
             is_proven,
             has_incident: false,
+            is_suspicion: false,
             due: None,
             candidate: None,
             busy_since: None,

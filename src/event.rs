@@ -158,11 +158,26 @@ pub enum Fact {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// Damage is believed: an incident begins.
-    Corrupted {
+    /// It reads, but is hardly what was meant: an incident begins.
+    Suspected {
         /// Whose.
         subject: Subject,
         /// The new incident.
+        incident: IncidentId,
+        /// What is suspicious.
+        fault: Fault,
+        /// The suspicious bytes.
+        digest: Digest,
+        /// How many there are.
+        bytes: u64,
+        /// From the file's ctime to now.
+        detection: Duration,
+    },
+    /// Damage is believed: an incident begins, or one goes on that began when the document was only suspicious.
+    Corrupted {
+        /// Whose.
+        subject: Subject,
+        /// The incident.
         incident: IncidentId,
         /// What is wrong.
         fault: Fault,

@@ -10,6 +10,7 @@ use super::incidents::{Log, seconds_text};
 use super::moment::parse_moment;
 use super::{Ended, Session, shown};
 use crate::clock::Timestamp;
+use crate::event::Comparison;
 use crate::record::incidents::Story;
 
 /// So many of the files that were damaged more than once are named by a person's report.
@@ -86,7 +87,8 @@ impl<'l> Report<'l> {
 
     /// Incidents after whose repair something that survived is missing from the version that was put back.
     fn with_loss(&self) -> usize {
-        let is_lossy = |story: &Story| story.lost.as_ref().is_some_and(|lost| lost.added + lost.changed > 0);
+        let is_lost = |lost: &Comparison| !lost.is_suspicious && lost.added + lost.changed > 0;
+        let is_lossy = |story: &Story| story.lost.as_ref().is_some_and(is_lost);
         self.count(is_lossy)
     }
 

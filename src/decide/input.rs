@@ -98,7 +98,9 @@ pub enum Next {
 pub enum Note {
     /// Damaged, and no good version is known: left alone.
     Unproven(Fault),
-    /// Damage is believed: an incident begins.
+    /// It is suspicious: an incident begins.
+    Suspected(Digest, Fault),
+    /// Damage is believed: an incident begins, unless one has begun when it was only suspicious.
     Corrupted(Damage),
     /// The incident ended without us.
     Recovered,

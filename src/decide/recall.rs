@@ -9,6 +9,8 @@ use crate::verdict::Reason;
 pub struct Recalled {
     /// Was an incident open?
     pub has_incident: bool,
+    /// Was it only a suspicion?
+    pub is_suspicion: bool,
     /// The hold that had been told.
     pub held: Option<Reason>,
     /// How it was repaired, the newest last.
@@ -21,6 +23,7 @@ impl Machine {
     #[must_use]
     pub fn recalling(mut self, recalled: &Recalled, policy: &Policy) -> Self {
         self.has_incident = recalled.has_incident;
+        self.is_suspicion = recalled.has_incident && recalled.is_suspicion;
         self.held_before = recalled.held;
         self.breaker.recall(&recalled.repairs, !recalled.has_incident, policy);
         self
@@ -62,7 +65,8 @@ mod tests {
         let last = repairs.last().copied().filter(|_| held == Some(Reason::Breaker));
         let repair = |at| Repair { at, version: Version(1), was_held_after: last == Some(at) };
         let repairs = repairs.into_iter().map(repair).collect();
-        Machine::new(true).recalling(&Recalled { has_incident, held, repairs }, &policy())
+        let recalled = Recalled { has_incident, held, repairs, ..Recalled::default() };
+        Machine::new(true).recalling(&recalled, &policy())
     }
 
     #[test]
@@ -104,11 +108,17 @@ mod tests {
         let (_, _, notes) = step(held(), valid(b"1"), now, &policy());
         assert_eq!(notes, [Note::Released(Reason::Suspicious)]);
         let fault = Fault { kind: Kind::Shrunk, place: Place { line: 1, column: 1, offset: 0 }, cause: String::new() };
+        let recalled =
+            Recalled { has_incident: true, is_suspicion: true, held: Some(Reason::Suspicious), ..Recalled::default() };
+        let held = Machine::new(true).recalling(&recalled, &policy());
         let odd = Seen::Odd { reason: Reason::Suspicious, digest: Digest::of(b"2"), fault };
-        let (machine, _, notes) = step(held(), Input::Looked(odd), now, &policy());
+        let (machine, _, notes) = step(held, Input::Looked(odd), now, &policy());
         assert_eq!(notes, [], "it goes on");
-        let (_, _, notes) = step(machine, valid(b"1"), now, &policy());
-        assert_eq!(notes, [Note::Released(Reason::Suspicious)]);
+        let (_, _, notes) = step(machine.clone(), valid(b"1"), now, &policy());
+        assert_eq!(notes, [Note::Released(Reason::Suspicious), Note::Recovered]);
+        let (_, next, notes) = step(machine, corrupt(), now, &policy());
+        assert_eq!(next, Next::Repair);
+        assert!(matches!(notes[..], [Note::Released(_), Note::Corrupted(_)]), "damage is told all the same");
     }
 
     fn stored(version: u64, bytes: &[u8]) -> Stored {
@@ -140,7 +150,7 @@ mod tests {
         }
         assert!(lived.is_breaker_open() && now - begun > 60 * MINUTE);
         let recalled = |repairs: &[Repair]| {
-            let recalled = Recalled { has_incident: false, held: None, repairs: repairs.to_vec() };
+            let recalled = Recalled { repairs: repairs.to_vec(), ..Recalled::default() };
             Machine::new(true).recalling(&recalled, &policy())
         };
         let mut again = recalled(&repairs);

@@ -125,8 +125,21 @@ impl Stepper<'_> {
     }
 
     fn incident_is_over(&mut self) {
-        if std::mem::take(&mut self.machine.has_incident) {
+        if self.ends_incident() {
             self.notes.push(Note::Recovered);
+        }
+    }
+
+    /// Was there an incident? There is none any more.
+    fn ends_incident(&mut self) -> bool {
+        self.machine.is_suspicion = false;
+        std::mem::take(&mut self.machine.has_incident)
+    }
+
+    fn suspected(&mut self, digest: Digest, fault: &Fault) {
+        if !std::mem::replace(&mut self.machine.has_incident, true) {
+            self.machine.is_suspicion = true;
+            self.notes.push(Note::Suspected(digest, fault.clone()));
         }
     }
 
@@ -137,6 +150,9 @@ impl Stepper<'_> {
         self.machine.candidate = may_be_accepted.then(|| seen_before.unwrap_or((digest, self.now)));
         self.machine.due = may_be_accepted.then(|| self.now + RETRY);
         self.machine.busy_since = None;
+        if may_be_accepted {
+            self.suspected(digest, fault);
+        }
         // A suspicious file that is written further stays suspicious: told once, also across a restart.
         let was_held = self.machine.held_before.take_if(|before| *before == reason).is_some();
         if !was_held && !matches!(self.machine.phase, Phase::Odd(told, _) if told == reason) {

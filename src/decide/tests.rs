@@ -100,6 +100,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
 fn said(note: &Note) -> String {
     match note {
         Note::Unproven(_) => "unproven".to_owned(),
+        Note::Suspected(..) => "suspected".to_owned(),
         Note::Corrupted(_) => "corrupted".to_owned(),
         Note::Recovered => "recovered".to_owned(),
         Note::Gone => "gone".to_owned(),

@@ -1,6 +1,8 @@
 //! What is told of one fact: its line in the log, its metrics, its place in `incidents.jsonl`, its mark on the health
 //! board. One exhaustive match, so that nobody adds a fact without saying here what it means to people.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use tracing::Level;
 
@@ -8,8 +10,9 @@ use super::Recorder;
 use super::steered::{reload_refused, reloaded, steered};
 use super::{lost, words};
 use crate::config::WatchName;
-use crate::document::{DocumentId, Mark, Version};
+use crate::document::{Digest, DocumentId, Mark, Version};
 use crate::event::{Event, Fact, IncidentId, Subject};
+use crate::verdict::Fault;
 
 /// What is told of one fact.
 pub(super) struct Account<'a> {
@@ -141,17 +144,19 @@ impl Recorder {
                 let fields = json!({"kind": fault.kind.label(), "offset": fault.place.offset, "cause": fault.cause});
                 Account::new(warn, "unproven", sentence).of(subject).kind(fault.kind.label()).kept(fields)
             }
+            Fact::Suspected { subject, incident, fault, digest, bytes, detection } => {
+                self.recent.began(event.at, *incident, subject, fault.kind);
+                let sentence = format!("{} is suspicious: {}", subject.document, words::fault(fault));
+                // The hold that follows is told louder, with what to do.
+                let account = Account::new(info, "suspected", sentence).of(subject).incident(*incident);
+                account.kind(fault.kind.label()).kept(found(fault, *digest, *bytes, *detection))
+            }
             Fact::Corrupted { subject, incident, fault, digest, bytes, detection } => {
                 self.metrics.corrupted(&subject.watch, fault.kind, *detection);
                 self.recent.began(event.at, *incident, subject, fault.kind);
                 let sentence = format!("{} is damaged: {}", subject.document, words::fault(fault));
-                let fields = json!({
-                    "kind": fault.kind.label(), "line": fault.place.line, "column": fault.place.column,
-                    "offset": fault.place.offset, "cause": fault.cause, "digest": digest.to_string(), "bytes": bytes,
-                    "detection_seconds": detection.as_secs_f64(),
-                });
                 let account = Account::new(warn, "corrupted", sentence).of(subject).incident(*incident);
-                account.kind(fault.kind.label()).kept(fields)
+                account.kind(fault.kind.label()).kept(found(fault, *digest, *bytes, *detection))
             }
             Fact::Repaired { subject, incident, version, taken, mark, quarantine, bytes, restore, repair } => {
                 self.metrics.repaired(&subject.watch, *restore, *repair);
@@ -192,7 +197,7 @@ impl Recorder {
             }
             Fact::Recovered { subject, incident } => {
                 self.recent.ended(event.at, *incident, "recovered");
-                let sentence = format!("{} is whole again without a repair", subject.document);
+                let sentence = format!("{} is whole again, or accepted, without a repair", subject.document);
                 Account::new(info, "recovered", sentence).of(subject).incident(*incident).kept(json!({}))
             }
             Fact::Gone { subject, incident } => {
@@ -320,4 +325,13 @@ impl Recorder {
         };
         Some(account)
     }
+}
+
+/// With what an incident begins.
+fn found(fault: &Fault, digest: Digest, bytes: u64, detection: Duration) -> Value {
+    json!({
+        "kind": fault.kind.label(), "line": fault.place.line, "column": fault.place.column,
+        "offset": fault.place.offset, "cause": fault.cause, "digest": digest.to_string(), "bytes": bytes,
+        "detection_seconds": detection.as_secs_f64(),
+    })
 }

@@ -50,6 +50,11 @@ impl Recent {
     }
 
     pub(super) fn began(&self, at: Timestamp, id: IncidentId, subject: &Subject, kind: Kind) {
+        if let Some(incident) = self.incidents().iter_mut().rev().find(|incident| incident.id == id) {
+            // It began as a suspicion, and goes on as damage.
+            incident.kind = kind;
+            return;
+        }
         let (document, watch) = (subject.document.clone(), subject.watch.to_string());
         self.add(Incident { id, document, watch, kind, began: at, ended: None, lost: None });
     }

@@ -76,9 +76,10 @@ impl Recover {
 
     /// Has a suspicious version compared with the last good one.
     pub(super) fn compare_suspicious(&mut self, document: &DocumentId) {
-        let odd = self.documents.get(document).and_then(|tracked| tracked.odd.as_ref());
-        if let Some((digest, good)) = odd.and_then(|odd| Some((odd.digest, odd.last_good?))) {
-            self.compare_later(document, None, good, Other::Suspicious(digest));
+        let Some(tracked) = self.documents.get(document) else { return };
+        let incident = tracked.incident.map(|incident| incident.id);
+        if let Some((digest, good)) = tracked.odd.as_ref().and_then(|odd| Some((odd.digest, odd.last_good?))) {
+            self.compare_later(document, incident, good, Other::Suspicious(digest));
         }
     }
 

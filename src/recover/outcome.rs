@@ -1,6 +1,6 @@
 //! What a finished job means: the machine is stepped, and what is worth telling is told.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Recover;
 use super::beside::UNKEPT_LIMIT;
@@ -10,11 +10,21 @@ use super::look::{self, Looked, Room};
 use super::tracked::Incident;
 use crate::config::OnOpenWriter;
 use crate::decide::{Damage, Ended, Input, Next, Note, Seen, step};
-use crate::document::DocumentId;
+use crate::document::{Digest, DocumentId};
 use crate::event::{Fact, IncidentId, Subject};
 use crate::hint;
 use crate::repair::Judged;
-use crate::verdict::{Certainty, Kind, Reason, State};
+use crate::verdict::{Certainty, Fault, Kind, Reason, State};
+
+/// An incident, as it begins.
+struct Begun {
+    subject: Subject,
+    incident: IncidentId,
+    /// How many bytes stand there.
+    bytes: u64,
+    /// From the file's ctime to now.
+    detection: Duration,
+}
 
 impl Recover {
     /// A job with this document is done.
@@ -53,7 +63,7 @@ impl Recover {
             && looked.is_unstored
         {
             // A store that failed, or was put off: the interval, or a while.
-            let later = now + std::time::Duration::from_secs(5);
+            let later = now + Duration::from_secs(5);
             *store_at = Some(tracked.store_at().filter(|at| *at > now).unwrap_or(later));
         }
         let facts = tracked.told_by(&looked, &subject);
@@ -120,6 +130,7 @@ impl Recover {
         let subject = tracked.subject.clone();
         let fact = match note {
             Note::Unproven(fault) => Fact::Unproven { subject, fault },
+            Note::Suspected(digest, fault) => self.suspected(document, digest, fault, now),
             Note::Corrupted(damage) => self.corrupted(document, damage, now),
             Note::Recovered => match tracked.incident.take() {
                 Some(incident) => Fact::Recovered { subject, incident: incident.id },
@@ -148,28 +159,34 @@ impl Recover {
     }
 
     fn corrupted(&mut self, document: &DocumentId, damage: Damage, now: Instant) -> Fact {
-        let id = self.next_incident;
-        self.next_incident = IncidentId(id.0.saturating_add(1));
+        let Damage { digest, fault, since, .. } = damage;
+        let Begun { subject, incident, bytes, detection } =
+            self.begun(document, fault.kind != Kind::Missing, since, now);
+        Fact::Corrupted { subject, incident, fault, digest, bytes, detection }
+    }
+
+    fn suspected(&mut self, document: &DocumentId, digest: Digest, fault: Fault, now: Instant) -> Fact {
+        let Begun { subject, incident, bytes, detection } = self.begun(document, true, now, now);
+        Fact::Suspected { subject, incident, fault, digest, bytes, detection }
+    }
+
+    /// Begins an incident, or goes on with the one that is open.
+    fn begun(&mut self, document: &DocumentId, is_there: bool, since: Instant, now: Instant) -> Begun {
         let tracked = self.documents.get_mut(document);
-        let signature = tracked.as_ref().and_then(|tracked| tracked.signature);
-        let is_missing = damage.fault.kind == Kind::Missing;
-        let (detection, bytes) = match signature.filter(|_| !is_missing) {
+        let signature = tracked.as_ref().and_then(|tracked| tracked.signature).filter(|_| is_there);
+        let (detection, bytes) = match signature {
             Some(signature) => (signature.age(), signature.bytes),
-            None => (now.saturating_duration_since(damage.since), 0),
+            None => (now.saturating_duration_since(since), 0),
         };
+        let open = tracked.as_ref().and_then(|tracked| tracked.incident);
+        let id = open.map_or(self.next_incident, |incident| incident.id);
+        self.next_incident = self.next_incident.max(IncidentId(id.0.saturating_add(1)));
         let watch = tracked.as_ref().map(|tracked| tracked.subject.watch.clone());
         if let Some(tracked) = tracked {
             tracked.incident = Some(Incident { id, believed: now, detection });
         }
         let watch = watch.unwrap_or_else(|| crate::config::WatchName::new(""));
-        Fact::Corrupted {
-            subject: Subject { document: document.clone(), watch },
-            incident: id,
-            fault: damage.fault,
-            digest: damage.digest,
-            bytes,
-            detection,
-        }
+        Begun { subject: Subject { document: document.clone(), watch }, incident: id, bytes, detection }
     }
 
     async fn repair(&mut self, document: &DocumentId) {

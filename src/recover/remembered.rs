@@ -14,6 +14,8 @@ use crate::verdict::Reason;
 pub struct Remembered {
     /// The incident that had not ended.
     pub incident: Option<IncidentId>,
+    /// Was the file only suspicious?
+    pub is_suspicion: bool,
     /// The hold that had not ended.
     pub held: Option<Reason>,
     /// When it was repaired, with which version, and whether the breaker held what came after; the newest last.
@@ -30,6 +32,7 @@ impl Tracked {
         };
         let recalled = Recalled {
             has_incident: remembered.incident.is_some(),
+            is_suspicion: remembered.is_suspicion,
             held: remembered.held,
             repairs: remembered.repairs.iter().filter_map(repair).collect(),
         };

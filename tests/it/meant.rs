@@ -332,3 +332,64 @@ fn a_program_that_writes_by_the_library_is_told_so_in_its_own_types() {
     assert_eq!(guarded.read().unwrap(), json!({"x": 1}));
     guarded.update(|state| state["y"] = json!(1)).unwrap();
 }
+
+/// The incidents that the log tells of: number, kind, outcome.
+fn incidents(world: &World) -> Vec<(u64, String, String)> {
+    let output = by(world, &["incidents", "--json"], None);
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    all.iter().map(|one| (one["incident"].as_u64().unwrap(), word(one, "kind"), word(one, "outcome"))).collect()
+}
+
+#[test]
+fn what_is_held_as_suspicious_is_one_incident_until_it_is_over_also_across_a_restart() {
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    fs::write(&path, "{}").unwrap();
+    wait_held(&daemon, "reset");
+    wait_until(LIMIT, "it is told", || incidents(&world) == [(1, "reset".into(), "open".into())]);
+    assert_eq!(daemon.state.incidents_of(&path, "held")[0]["incident"], 1);
+    assert_eq!(daemon.count("incidents_open", &[]), 1);
+    fs::write(&path, "{\"a\": [1]}").unwrap();
+    wait_held(&daemon, "shrunk");
+    daemon.terminate();
+    let daemon = guarding(&world, "");
+    wait_held(&daemon, "shrunk");
+    assert_eq!(daemon.logged("held").len() + daemon.logged("suspected").len(), 0, "{}", daemon.log_text());
+    fs::write(&path, &good).unwrap();
+    wait_healthy(&daemon);
+    wait_until(LIMIT, "it is over", || incidents(&world) == [(1, "reset".into(), "recovered".into())]);
+    fs::write(&path, "[]").unwrap();
+    wait_held(&daemon, "reset");
+    wait_until(LIMIT, "it is stored", || marks(&world)[0].1 == "suspicious");
+    ends(&by(&world, &["accept", "a.json"], None), 0);
+    wait_until(LIMIT, "it is over", || {
+        incidents(&world) == [(2, "reset".into(), "recovered".into()), (1, "reset".into(), "recovered".into())]
+    });
+    let report = by(&world, &["report", "--json"], None);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!((&report["incidents"], &report["with_loss"]), (&json!(2), &json!(0)), "{report}");
+    assert_eq!(daemon.count("incidents_open", &[]), 0);
+}
+
+#[test]
+fn damage_on_top_of_what_is_suspicious_is_told_in_the_same_incident() {
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    fs::write(&path, "{}").unwrap();
+    daemon.wait_stored(&path, b"{}");
+    wait_held(&daemon, "reset");
+    fs::write(&path, "{\"torn").unwrap();
+    wait_until(LIMIT, "it is told", || incidents(&world) == [(1, "truncated".into(), "open".into())]);
+    assert_eq!(daemon.count("corruptions_total", &[("kind", "truncated")]), 1);
+    wait_held(&daemon, "truncated");
+    ends(&by(&world, &["restore", "a.json", "1"], None), 0);
+    wait_until(LIMIT, "it is over", || incidents(&world)[0].2 == "recovered");
+    assert_eq!(incidents(&world).len(), 1);
+}

@@ -59,7 +59,7 @@ impl Stepper<'_> {
 
     /// Whoever removed it took the damage with it.
     fn incident_is_gone(&mut self) {
-        if std::mem::take(&mut self.machine.has_incident) {
+        if self.ends_incident() {
             self.notes.push(Note::Gone);
         }
     }

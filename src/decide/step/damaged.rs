@@ -134,7 +134,8 @@ impl Stepper<'_> {
     }
 
     fn open_incident(&mut self, damage: &Damage) {
-        if !self.machine.has_incident {
+        // One that began as a suspicion goes on as damage.
+        if !self.machine.has_incident || std::mem::take(&mut self.machine.is_suspicion) {
             self.machine.has_incident = true;
             self.notes.push(Note::Corrupted(damage.clone()));
         }
@@ -223,7 +224,7 @@ impl Stepper<'_> {
     fn restored(&mut self, digest: Digest) -> Next {
         self.released();
         self.machine.breaker.repaired(Some(digest), self.now, self.policy);
-        self.machine.has_incident = false;
+        self.ends_incident();
         self.machine.tries = 0;
         self.machine.due = None;
         self.machine.phase = Phase::Healthy;

@@ -13,6 +13,7 @@ struct Observer {
     repairs: Vec<Instant>,
     restored: Option<Digest>,
     has_incident: bool,
+    is_suspicion: bool,
     told: Vec<Reason>,
     is_repairing: bool,
 }
@@ -147,9 +148,13 @@ impl Observer {
     fn hears(&mut self, notes: &[Note], machine: &Machine) {
         for note in notes {
             match note {
-                Note::Corrupted(_) => {
+                Note::Suspected(..) => {
                     assert!(!self.has_incident, "an incident begins once");
-                    self.has_incident = true;
+                    (self.has_incident, self.is_suspicion) = (true, true);
+                }
+                Note::Corrupted(_) => {
+                    assert!(!self.has_incident || self.is_suspicion, "an incident begins once");
+                    (self.has_incident, self.is_suspicion) = (true, false);
                 }
                 Note::Recovered | Note::Gone => {
                     assert!(self.has_incident, "what ends has begun");

@@ -1,7 +1,7 @@
 //! What `incidents.jsonl` remembers: where the numbers go on, which incidents and holds were open, which files were
 //! repaired lately. A line that is damaged or unknown is skipped; the rest still counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub struct Recall {
     pub is_torn: bool,
     /// Incidents that had not ended.
     pub open: BTreeMap<DocumentId, IncidentId>,
+    /// Those of them in which the document was only suspicious.
+    pub suspicions: BTreeSet<IncidentId>,
     /// Documents that were held.
     pub held: BTreeMap<DocumentId, Hold>,
     /// When documents were repaired, with which version, and whether the breaker held what came after; the newest last:
@@ -73,6 +75,7 @@ impl Recall {
             rotten_lines: 0,
             is_torn: false,
             open: BTreeMap::new(),
+            suspicions: BTreeSet::new(),
             held: BTreeMap::new(),
             repairs: BTreeMap::new(),
             put_back: BTreeMap::new(),
@@ -123,7 +126,14 @@ impl Recall {
         members: &Map<String, Value>,
     ) {
         match (name, incident) {
-            ("corrupted", Some(id)) => self.begin(at, document, id, members),
+            ("corrupted" | "suspected", Some(id)) => {
+                self.begin(at, document, id, members);
+                if name == "corrupted" {
+                    self.suspicions.remove(&id);
+                } else if self.suspicions.len() < REMEMBERED_MAX {
+                    self.suspicions.insert(id);
+                }
+            }
             ("repaired", Some(id)) => {
                 self.end(at, &document, id, "repaired");
                 let version = members.get("version").and_then(Value::as_u64);
@@ -161,6 +171,10 @@ impl Recall {
         if self.open.len() < REMEMBERED_MAX {
             self.open.insert(document.clone(), id);
         }
+        if let Some(incident) = self.recent.iter_mut().rev().find(|incident| incident.id == id) {
+            incident.kind = kind;
+            return;
+        }
         if self.recent.len() >= 2 * recent::INCIDENTS_MAX {
             self.recent.drain(..recent::INCIDENTS_MAX);
         }
@@ -176,6 +190,7 @@ impl Recall {
 
     fn end(&mut self, at: Timestamp, document: &DocumentId, id: IncidentId, outcome: &'static str) {
         self.open.remove(document);
+        self.suspicions.remove(&id);
         self.held.remove(document);
         if let Some(incident) = self.recent.iter_mut().rev().find(|incident| incident.id == id) {
             incident.ended = Some((at, outcome));

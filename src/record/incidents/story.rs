@@ -96,8 +96,10 @@ impl Telling {
         self.last_seq = seq;
         let Some(id) = members.get("incident").and_then(Value::as_u64) else { return };
         let Some(at) = text(&members, "time").and_then(|time| time.parse().ok()) else { return };
-        if text(&members, "event") == Some("corrupted") {
-            self.stories.insert(id, begun(id, at, &members));
+        if matches!(text(&members, "event"), Some("corrupted" | "suspected")) {
+            // What began as a suspicion goes on as damage.
+            let kind = text(&members, "kind").unwrap_or_default().to_owned();
+            self.stories.entry(id).or_insert_with(|| begun(id, at, &members)).kind = kind;
             if self.stories.len() > STORIES_MAX {
                 self.stories.pop_first();
             }

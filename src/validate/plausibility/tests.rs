@@ -117,7 +117,7 @@ fn a_counter_that_went_back_is_told_with_its_place() {
 #[test]
 fn a_counter_that_is_gone_or_no_number_went_back_and_one_that_was_never_there_says_nothing() {
     let expectations = Expectations { monotonic: vec!["/revision".into()], ..Expectations::default() };
-    for gone in [r#"{"a":1}"#, r#"{"revision":"11"}"#, r#"{"revision":null}"#, r#"{"revision":[11]}"#, "[11]", "11"] {
+    for gone in [r#"{"a":1}"#, r#"{"revision":"11"}"#, r#"{"revision":null}"#, r#"{"revision":[11]}"#, "[11]"] {
         assert_eq!(kind(gone, r#"{"revision":10}"#, &expectations), Some(Kind::Backwards), "{gone}");
     }
     for never in [r#"{"a":1}"#, r#"{"revision":null}"#, r#"{"revision":"12"}"#] {

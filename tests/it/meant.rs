@@ -181,7 +181,7 @@ fn damage_after_a_suspicious_version_is_told_with_commands_that_work() {
         daemon.wait_stored(&path, b"{}");
         wait_held(&daemon, "reset");
         fs::write(&path, "{\"torn").unwrap();
-        wait_held(&daemon, "truncated");
+        wait_until(LIMIT, "the damage is held", || daemon.logged("held").len() == 2);
         let held = daemon.logged("held");
         let told = held.last().unwrap().to_string().replace("\\\"", "\"");
         ends(&by(&world, &["repair", "a.json"], None), 5);

@@ -221,12 +221,13 @@ fn what_is_suspicious_is_told_once_however_it_goes_on_and_looked_at_again_for_it
         |name| Input::Looked(Seen::Odd { reason: Reason::Suspicious, digest: digest(name), fault: fault() });
     let mut life = Life::new(policy());
     life.then(0, valid("good", Certainty::Certified, true));
-    assert_eq!(life.then(0, suspicious("reset")), (REST, notes(&["held suspicious"])));
+    assert_eq!(life.then(0, suspicious("reset")), (REST, notes(&["suspected", "held suspicious"])));
     assert_eq!(life.machine.due, Some(life.now + RETRY));
     assert_eq!(life.then(1000, suspicious("grown")), (REST, notes(&[])));
     assert_eq!(life.then(5000, suspicious("grown")), (REST, notes(&[])));
     assert_eq!(life.machine.confirmed(life.now, &life.policy), Some(digest("grown")), "read twice, it may be stored");
-    assert_eq!(life.then(5000, valid("grown", Certainty::Certified, true)), (REST, notes(&["released suspicious"])));
+    let over = life.then(5000, valid("grown", Certainty::Certified, true));
+    assert_eq!(over, (REST, notes(&["released suspicious", "recovered"])));
 }
 
 #[test]

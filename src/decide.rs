@@ -101,6 +101,7 @@ pub enum Phase {
 
 /// All that is remembered of a document between two looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub struct Machine {
     /// Where it stands.
     pub phase: Phase,

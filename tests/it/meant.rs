@@ -20,8 +20,8 @@ fn guarding(world: &World, rules: &str) -> Daemon {
 
 fn configure(world: &World, rules: &str) {
     let text = format!(
-        "[[watch]]\nname = \"w\"\npaths = [{:?}]\nsettle = \"200ms\"\nbackup.min_interval = \"0s\"\n{rules}\n",
-        world.files
+        "[[watch]]\nname = \"w\"\npaths = [\"{}\"]\nsettle = \"200ms\"\nbackup.min_interval = \"0s\"\n{rules}\n",
+        world.files.display()
     );
     fs::write(world.root.join("jsonwarden.toml"), text).unwrap();
 }
@@ -337,8 +337,8 @@ fn a_program_that_writes_by_the_library_is_told_so_in_its_own_types() {
 fn incidents(world: &World) -> Vec<(u64, String, String)> {
     let output = by(world, &["incidents", "--json"], None);
     let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
-    all.iter().map(|one| (one["incident"].as_u64().unwrap(), word(one, "kind"), word(one, "outcome"))).collect()
+    let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    all.iter().map(|one| (one["incident"].as_u64().unwrap(), text(one, "kind"), text(one, "outcome"))).collect()
 }
 
 #[test]

@@ -181,9 +181,9 @@ fn damage_after_a_suspicious_version_is_told_with_commands_that_work() {
         daemon.wait_stored(&path, b"{}");
         wait_held(&daemon, "reset");
         fs::write(&path, "{\"torn").unwrap();
-        wait_until(LIMIT, "the damage is held", || daemon.logged("held").len() == 2);
-        let held = daemon.logged("held");
-        let told = held.last().unwrap().to_string().replace("\\\"", "\"");
+        let held = || daemon.state.incidents_of(&path, "held");
+        wait_until(LIMIT, "the damage is held", || held().len() == 2);
+        let told = held()[1]["detail"].as_str().unwrap().to_owned();
         ends(&by(&world, &["repair", "a.json"], None), 5);
         ends(&obey(&world, &told, which), 0);
         let expected = if which == 0 { b"{}".to_vec() } else { good };

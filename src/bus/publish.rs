@@ -98,7 +98,7 @@ impl Bus<'_> {
 
     /// Moves what is too many, when more came at once than are to stay.
     fn trim(&self) -> std::result::Result<Written, BusError> {
-        self.writer.update(Damaged::Repair, |present| {
+        self.writer.update(Damaged::RepairUnweighed, |present| {
             let gone = || self.failed(Cause::Absent("it is gone".to_owned()));
             let present = present.ok_or_else(gone)?;
             Ok(self.rotated(present.bytes.to_vec(), present.dialect, usize::MAX)?)

@@ -47,6 +47,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Every file is looked at this often, events or not.
     pub sweep_interval: Duration,
+    /// How often the daemon looks at itself.
+    pub health_interval: Duration,
     /// What is logged, and how.
     pub log: Log,
     /// Where HTTP is answered; `None`: nowhere.

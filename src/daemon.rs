@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::checkup::{Canary, Checkup};
 use crate::clock;
 use crate::config::{Options, Settings, Surroundings};
 use crate::disk::Disk;
@@ -162,7 +163,6 @@ async fn stages(
     let (_socket, socket) = socket::listen(&disk, &surroundings.socket_folders(), state_dir.directory.path())?.unzip();
     tell_left_out(&settings, &health);
     let (journal, recall) = journal(&disk, state_dir, &health)?;
-    let metrics = Arc::new(registered(&settings)?);
     let (next_incident, remembered) = (recall.next_incident, remembered(&recall));
     let (recent, standing) = (Arc::new(Recent::new(recall.recent)), recall.standing);
 
@@ -176,7 +176,7 @@ async fn stages(
     let (judged, is_judged) = Latch::new("first_sweep");
     let beats = ["watch", "recover", "record", "expose"].map(Heartbeat::new);
     let [watch_beat, recover_beat, record_beat, expose_beat] = beats.clone();
-    let reload_beat = watch_beat.clone();
+    let (health_interval, checkup) = checkup(&settings, &disk, state_dir, &event_sender, &drained)?;
 
     let watching = Watching {
         settings: Arc::clone(&settings),
@@ -185,8 +185,9 @@ async fn stages(
         events: event_sender.clone(),
         drain: drained.clone(),
         placed,
-        heartbeat: watch_beat,
+        heartbeat: watch_beat.clone(),
         hints: true,
+        canary: checkup.canary.clone(),
     };
     let ends = Recovering {
         observations,
@@ -200,13 +201,23 @@ async fn stages(
         orders,
         standing,
     };
-    let recorder = Recorder::new(Arc::clone(&metrics), journal, Arc::clone(&recent), Arc::clone(&health));
-    let draining = Arc::new(AtomicBool::new(false));
-    let hosts = Hosts::new(&settings.hosts);
-    let (heartbeats, latches) = (beats.to_vec(), vec![is_placed, is_judged]);
-    Guarding { drain, ready: latches.clone() }.tell(companion);
-    let source = Source { heartbeats: heartbeats.clone(), latches: latches.clone(), status: status.clone() };
-    let systemd = Systemd::start(source)?;
+    let view = View {
+        status,
+        metrics: Arc::new(registered(&settings)?),
+        recent,
+        feeds: Arc::default(),
+        health,
+        heartbeats: beats.to_vec(),
+        latches: vec![is_placed, is_judged],
+        draining: Arc::default(),
+        hosts: Hosts::new(&settings.hosts),
+        identity: Identity { state_dir: state_dir.directory.path().to_owned() },
+        orders: Orders { documents: order_sender, reload: reload_sender },
+        disk: disk.clone(),
+    };
+    let recorder = recorder(&view, journal);
+    Guarding { drain, ready: view.latches.clone() }.tell(companion);
+    let systemd = Systemd::start(Source::of(&view))?;
     let reloading = Reloading {
         settings: Arc::clone(&settings),
         options,
@@ -216,32 +227,21 @@ async fn stages(
         renewals: renewal_sender,
         events: event_sender.clone(),
         drain: drained.clone(),
-        watch_beat: reload_beat,
-        metrics: Arc::clone(&metrics),
-        hosts: hosts.clone(),
-        health: Arc::clone(&health),
+        watch_beat,
+        canary: checkup.canary.clone(),
+        health_interval,
+        view: view.clone(),
         logging,
         systemd: systemd.clone(),
     };
     tokio::spawn(reloading.run(wishes));
     // It ends by itself, and nothing waits for it.
-    tokio::spawn(progress::show(status.clone()));
-    let view = View {
-        status,
-        metrics,
-        recent,
-        health,
-        heartbeats,
-        latches,
-        draining: Arc::clone(&draining),
-        hosts,
-        identity: Identity { state_dir: state_dir.directory.path().to_owned() },
-        orders: Orders { documents: order_sender, reload: reload_sender },
-        disk: disk.clone(),
-    };
+    tokio::spawn(progress::show(view.status.clone()));
+    let draining = Arc::clone(&view.draining);
 
     let mut running: Running = JoinSet::new();
     running.spawn(async { ("watch", watch_in_turn(watching, watchings).await) });
+    running.spawn(async { ("checkup", checkup.run().await) });
     let state_dir = state_dir.directory.duplicate()?;
     running.spawn(async move { ("recover", recover::run(settings, disk, &state_dir, ends).await) });
     let (recording, over) = watch::channel(());
@@ -255,6 +255,31 @@ async fn stages(
         ("expose", expose::run(listeners, view, Limits::default(), closed(over), expose_beat).await)
     });
     supervise(running, drained, event_sender, &draining, &systemd).await
+}
+
+fn recorder(view: &View, journal: Incidents) -> Recorder {
+    let (metrics, recent) = (Arc::clone(&view.metrics), Arc::clone(&view.recent));
+    Recorder::new(metrics, journal, recent, Arc::clone(&view.feeds), Arc::clone(&view.health))
+}
+
+/// The look at ourselves, and what sets how often that is.
+fn checkup(
+    settings: &Settings,
+    disk: &Disk,
+    state_dir: &StateDir,
+    events: &mpsc::Sender<Event>,
+    drained: &watch::Receiver<bool>,
+) -> Result<(watch::Sender<Duration>, Checkup)> {
+    let (sender, interval) = watch::channel(settings.health_interval);
+    let checkup = Checkup {
+        interval,
+        disk: disk.clone(),
+        state: state_dir.directory.duplicate()?,
+        canary: Canary::new(state_dir.directory.path()),
+        events: events.clone(),
+        drain: drained.clone(),
+    };
+    Ok((sender, checkup))
 }
 
 fn registered(settings: &Settings) -> Result<Metrics> {

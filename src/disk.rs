@@ -12,6 +12,7 @@ mod guise;
 pub mod lease;
 pub mod locks;
 mod log_file;
+pub mod memory;
 pub mod mounts;
 mod names;
 pub mod path;

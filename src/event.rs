@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::config::WatchName;
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
+use crate::health::{Check, Level};
 use crate::steer::{Asker, Steering};
 use crate::verdict::{Fault, Found, Kind, Reason};
 
@@ -399,6 +400,37 @@ pub enum Fact {
         available_files: Option<u64>,
         /// Folders that have no spare, because there was no room for one.
         unspared: usize,
+    },
+    /// A look at ourselves found something wrong. Told once, while it is so.
+    CheckFailed {
+        /// What was looked at.
+        check: Check,
+        /// How bad it is.
+        level: Level,
+        /// What is wrong.
+        why: String,
+    },
+    /// What was found wrong is well again.
+    CheckPassed {
+        /// What was looked at.
+        check: Check,
+    },
+    /// A file system of guarded files does not answer. Told once, while it is so.
+    MountStalled {
+        /// A guarded folder on it.
+        folder: PathBuf,
+    },
+    /// A file system that did not answer does again, or nothing on it is guarded any more.
+    MountBack {
+        /// The folder that was told.
+        folder: PathBuf,
+    },
+    /// A stored version that was to be put back, had the file been damaged, is gone. What stands in the file is stored anew.
+    VersionLost {
+        /// Whose.
+        subject: Subject,
+        /// Which.
+        version: Version,
     },
     /// A file system of guarded files has room again.
     RoomBack {

@@ -3,14 +3,16 @@
 //!
 //! Strangers may connect, so everything is bounded: header size and time, the time of a request, idle time, connections.
 //! When there are too many, the one that has waited longest for its header goes, so that half-open requests never keep a
-//! good client out.
+//! good client out. Who follows the events is no part of that crowd: those are few, and end when they take nothing.
 
 mod answer;
 mod connections;
+mod content;
 mod events;
 mod hosts;
 mod listing;
 mod order;
+mod page;
 mod probes;
 mod render;
 mod view;
@@ -31,6 +33,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::answer::Server;
 use self::connections::{Connections, Slot};
+use self::content::Content;
 pub use self::hosts::Hosts;
 use self::order::Peer;
 pub use self::view::{Identity, View};
@@ -101,6 +104,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     heartbeat: Heartbeat,
 ) -> Result<(), Fatal> {
+    let feeds = Arc::clone(&view.feeds);
     let server = Server::new(view, limits.request)
         .map_err(|error| Fatal { stage: heartbeat.stage(), why: format!("no thread for rendering: {error}") })?;
     let (close, closing) = watch::channel(());
@@ -128,6 +132,7 @@ pub async fn run(
             },
         }
     }
+    feeds.close();
     drop((listeners, close, start));
     // Done, or the time is up: what is still under way is cut off.
     let _ = tokio::time::timeout(limits.drain, all_done.recv()).await;
@@ -184,7 +189,10 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let service = service_fn(async |request| {
         slot.answering();
         let response = server.respond(request, &peer).await;
-        slot.waiting();
+        match response.body() {
+            Content::Events(events) => slot.following(events.taken()),
+            Content::Whole(_) => slot.waiting(),
+        }
         Ok::<_, Infallible>(response)
     });
     let mut connection = pin!(

@@ -42,6 +42,12 @@ pub enum Check {
     Room,
     /// Every good version can be stored.
     Backups,
+    /// What a repair would put back is there and whole, for every good file.
+    Versions,
+    /// No file system of guarded files hangs.
+    Mounts,
+    /// The process has the memory that it needs.
+    Memory,
     /// Incidents can be written to `incidents.jsonl`.
     Record,
     /// Log lines reach stderr.
@@ -54,13 +60,16 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Stages,
         Self::StateDir,
         Self::EventSource,
         Self::Sweep,
         Self::Room,
         Self::Backups,
+        Self::Versions,
+        Self::Mounts,
+        Self::Memory,
         Self::Record,
         Self::Log,
         Self::Config,
@@ -77,6 +86,9 @@ impl Check {
             Self::Sweep => "sweep",
             Self::Room => "room",
             Self::Backups => "backups",
+            Self::Versions => "versions",
+            Self::Mounts => "mounts",
+            Self::Memory => "memory",
             Self::Record => "record",
             Self::Log => "log",
             Self::Config => "config",

@@ -20,7 +20,7 @@
 //! (keep the good), [`quarantine`] (keep the bad), [`swap`] (exchange two files and look what came out), [`repair`], and
 //! [`mod@write`], the safe write of programs that cooperate; [`guarded`] makes a program's own type of a document.
 //!
-//! *Stages*, one task each: [`steer`] is what people ask of them; [`event`] what they say; [`stage`] what they share; [`watch`] turns kernel hints and the
+//! *Stages*, one task each: [`steer`] is what people ask of them; [`event`] what they say; [`stage`] what they share; [`health`] is the board that they write, [`checkup`] looks at ourselves; [`watch`] turns kernel hints and the
 //! sweep into observations; [`recover`] owns every document's state; [`record`] tells; [`expose`] answers.
 //!
 //! *Wiring*: [`daemon`] connects the stages; [`cli`] is the command line.
@@ -48,13 +48,15 @@ pub mod write;
 pub mod guarded;
 pub mod bus;
 #[cfg(feature = "daemon")]
+pub mod health;
+#[cfg(feature = "daemon")]
 pub mod steer;
 #[cfg(feature = "daemon")]
 pub mod event;
 #[cfg(feature = "daemon")]
 pub mod stage;
 #[cfg(feature = "daemon")]
-pub mod health;
+pub mod checkup;
 #[cfg(feature = "daemon")]
 pub mod watch;
 #[cfg(feature = "daemon")]

@@ -1,6 +1,7 @@
 //! Tells what happened: each fact becomes a log line, metrics, a line of `incidents.jsonl` and a mark on the health board.
 
 mod account;
+pub mod feeds;
 pub mod incidents;
 pub mod log;
 mod lost;
@@ -19,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::Level;
 
 use self::account::Account;
+use self::feeds::Feeds;
 use self::incidents::Incidents;
 use self::metrics::Metrics;
 use self::recent::Recent;
@@ -34,20 +36,29 @@ pub struct Recorder {
     metrics: Arc<Metrics>,
     journal: Incidents,
     recent: Arc<Recent>,
+    feeds: Arc<Feeds>,
     troubles: Troubles,
     repeats: Repeats,
 }
 
 impl Recorder {
-    /// A recorder that counts in `metrics`, writes to `journal`, remembers in `recent` and marks trouble on `health`.
+    /// A recorder that counts in `metrics`, writes to `journal`, remembers in `recent`, tells `feeds` and marks trouble on
+    /// `health`.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, journal: Incidents, recent: Arc<Recent>, health: Arc<Health>) -> Self {
-        Self { metrics, journal, recent, troubles: Troubles::new(health), repeats: Repeats::default() }
+    pub fn new(
+        metrics: Arc<Metrics>,
+        journal: Incidents,
+        recent: Arc<Recent>,
+        feeds: Arc<Feeds>,
+        health: Arc<Health>,
+    ) -> Self {
+        Self { metrics, journal, recent, feeds, troubles: Troubles::new(health), repeats: Repeats::default() }
     }
 
     fn tell(&mut self, event: &Event) {
         let Some(account) = self.account(event) else { return };
         self.journal.append(event.at, &account);
+        self.feeds.tell(event.at, &account);
         let is_routine = matches!(account.level, Level::DEBUG | Level::TRACE);
         if is_routine || account.is_asked || self.repeats.is_new(&account, Instant::now()) {
             print(&account);
@@ -57,6 +68,7 @@ impl Recorder {
     /// What is done now and then, whether or not something happens.
     fn look_around(&mut self, now: Instant) {
         self.journal.look();
+        self.feeds.look_around(now);
         if let Some(bytes) = self.journal.room_bytes() {
             self.metrics.state_dir_has(bytes);
         }

@@ -22,6 +22,7 @@ mod tracked;
 mod unowned;
 mod unrepairable;
 mod upkeep;
+mod verified;
 mod weighed;
 
 use std::cmp::Reverse;
@@ -55,6 +56,7 @@ use scrub::Scrubbing;
 use spares::Spares;
 use tracked::Tracked;
 use unowned::Unowned;
+use verified::Verifying;
 
 /// What the stage is connected to.
 #[derive(Debug)]
@@ -118,6 +120,7 @@ struct Recover {
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
     scrubbing: Scrubbing,
+    verifying: Verifying,
     comparing: Comparing,
     spares: Spares,
     changes_due: Option<Instant>,
@@ -167,6 +170,7 @@ pub async fn run(
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
         scrubbing: Scrubbing::default(),
+        verifying: Verifying::default(),
         comparing: Comparing::default(),
         spares: Spares::default(),
         changes_due: Some(Instant::now()),
@@ -231,6 +235,7 @@ impl Recover {
                     self.balance();
                     self.keep_up();
                     self.scrub();
+                    self.verify();
                     self.keep_spares();
                     self.look_for_changes();
                     self.compare_next();
@@ -415,6 +420,7 @@ impl Recover {
             Finished::Rotten(document, version, path) => self.rotten(document, version, path).await,
             Finished::RecordDamaged(document, path) => self.record_damaged(document, path).await,
             Finished::VersionsRead => self.versions_read(),
+            Finished::Verified(verified) => self.verified(verified).await,
             Finished::Spared(device, spared) => self.spared(device, spared).await,
             Finished::Whose(claimed) => claimed.into_iter().for_each(|claimed| self.claimed(*claimed)),
             Finished::Compared(compared) => self.compared(compared).await,

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::checkup::Canary;
 use crate::config::{self, Settings};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -117,6 +118,8 @@ pub struct Watching {
     pub heartbeat: Heartbeat,
     /// Is the kernel asked for hints? If not, the sweep alone looks.
     pub hints: bool,
+    /// What everybody whom the kernel tells of changes must hear of.
+    pub canary: Canary,
 }
 
 impl Watching {

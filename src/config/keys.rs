@@ -22,7 +22,6 @@ const fn key(name: &'static str, form: Form, default: &'static str) -> Key {
 /// Keys, and single words of keys, whose feature is not built yet: they are refused with the words "not yet available".
 /// **To enable one, delete its line.**
 const NOT_YET: &[(&str, Option<&str>)] = &[
-    ("health_interval", None),
     ("drill_interval", None),
     ("alert", None),
     ("on_corrupt", None),

@@ -79,6 +79,7 @@ impl Effective {
         Settings {
             state_dir: globals.path("state_dir").unwrap_or_else(|| "/var/lib/jsonwarden".into()),
             sweep_interval,
+            health_interval: globals.span("health_interval").unwrap_or(Duration::from_secs(60)),
             log: Log {
                 level: globals.text("log.level").unwrap_or_else(|| "info".into()),
                 format: match globals.word("log.format") {

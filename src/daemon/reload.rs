@@ -7,15 +7,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OBSERVATIONS;
 use super::systemd::Systemd;
+use crate::checkup::Canary;
 use crate::clock;
 use crate::config::{Options, Settings, Surroundings, Watch, load};
 use crate::disk::Disk;
 use crate::error::Cause;
 use crate::event::{Event, Fact};
-use crate::expose::Hosts;
+use crate::expose::View;
 use crate::health::{Check, Health, Level};
 use crate::record::log::Logging;
-use crate::record::metrics::Metrics;
 use crate::recover::Renewal;
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::steer::{Answer, Reload, said};
@@ -36,9 +36,9 @@ pub(super) struct Reloading {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) drain: watch::Receiver<bool>,
     pub(super) watch_beat: Heartbeat,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) hosts: Hosts,
-    pub(super) health: Arc<Health>,
+    pub(super) canary: Canary,
+    pub(super) health_interval: watch::Sender<Duration>,
+    pub(super) view: View,
     pub(super) logging: Arc<Logging>,
     pub(super) systemd: Systemd,
 }
@@ -83,7 +83,7 @@ impl Reloading {
         let fact = match &answer {
             Ok(outcome) => Fact::Reloaded { asker, outcome: outcome.clone() },
             Err(cause) => {
-                self.metrics.reloaded(None);
+                self.view.metrics.reloaded(None);
                 Fact::ReloadRefused { asker, why: cause.to_string() }
             }
         };
@@ -124,13 +124,14 @@ impl Reloading {
         let renewal = Renewal { settings: settings.clone(), observations, done };
         self.renewals.send(renewal).await.map_err(|_| ends())?;
         is_done.await.map_err(|_| ends())?;
-        self.metrics.watch_instead(&settings.watches);
-        self.hosts.replace(&settings.hosts);
+        self.view.metrics.watch_instead(&settings.watches);
+        self.view.hosts.replace(&settings.hosts);
+        self.health_interval.send_replace(settings.health_interval);
         if let Err(error) = self.logging.set_level(&settings.log.level) {
             tracing::error!(event = "log_level_refused", "{error}");
         }
-        tell_left_out(&settings, &self.health);
-        self.metrics.reloaded(Some(clock::now()));
+        tell_left_out(&settings, &self.view.health);
+        self.view.metrics.reloaded(Some(clock::now()));
         let watching = Watching {
             settings: settings.clone(),
             disk: self.disk.clone(),
@@ -141,6 +142,7 @@ impl Reloading {
             placed: Latch::new("watches").0,
             heartbeat: self.watch_beat.clone(),
             hints: true,
+            canary: self.canary.clone(),
         };
         self.watching.send(watching).await.map_err(|_| ends())?;
         self.settings = settings;

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::event::Status;
+use crate::expose::View;
+use crate::health::{Check, Health, Level};
 use crate::stage::{Heartbeat, Latched};
 use crate::verdict::State;
 
@@ -38,6 +40,18 @@ pub(super) struct Source {
     pub(super) heartbeats: Vec<Heartbeat>,
     pub(super) latches: Vec<Latched>,
     pub(super) status: watch::Receiver<Arc<Status>>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Source {
+    pub(super) fn of(view: &View) -> Self {
+        Self {
+            heartbeats: view.heartbeats.clone(),
+            latches: view.latches.clone(),
+            status: view.status.clone(),
+            health: Arc::clone(&view.health),
+        }
+    }
 }
 
 impl Systemd {
@@ -116,7 +130,8 @@ impl Speaker {
             self.fed = Some(now);
             tell(&[NotifyState::Watchdog]);
         }
-        let status = words(&self.source.status.borrow().clone(), self.is_ready, is_alive);
+        let status =
+            words(&self.source.status.borrow().clone(), self.is_ready, is_alive) + &failing(&self.source.health);
         if status != self.told {
             tell(&[NotifyState::Status(&status)]);
             self.told = status;
@@ -146,9 +161,29 @@ fn words(status: &Status, is_ready: bool, is_alive: bool) -> String {
     format!("guarding {files} files: {} healthy{}{orders}", count(State::Healthy), rest.collect::<String>())
 }
 
+/// What is wrong with the guarding itself, by name; /healthz says more.
+fn failing(health: &Health) -> String {
+    let board = Check::ALL.into_iter().zip(health.all());
+    let failing = board.filter(|(_, standing)| standing.level > Level::Healthy);
+    let (worst, names) = failing.fold((Level::Healthy, String::new()), |(worst, names), (check, standing)| {
+        let comma = if names.is_empty() { "" } else { ", " };
+        (worst.max(standing.level), names + comma + check.label())
+    });
+    if names.is_empty() { names } else { format!("; {}: {names}", worst.label()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_status_line_names_the_checks_that_fail() {
+        let health = Health::new();
+        assert_eq!(failing(&health), "");
+        health.set(Check::Memory, Level::Degraded, "much");
+        health.set(Check::StateDir, Level::Unhealthy, "read-only");
+        assert_eq!(failing(&health), "; unhealthy: state_dir, memory");
+    }
 
     #[test]
     fn the_status_line_counts_what_is_not_healthy() {

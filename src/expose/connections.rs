@@ -1,8 +1,9 @@
 //! Which connections there are, and who must go when there are too many.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,11 +22,20 @@ struct Open {
 }
 
 struct Connection {
-    /// Is a request being answered? Otherwise its header is waited for.
-    answering: bool,
+    doing: Doing,
     /// Since when that is so.
     since: Instant,
     end: Arc<Notify>,
+}
+
+/// What a connection is about.
+enum Doing {
+    /// The header of a request is waited for.
+    Waiting,
+    /// A request is being answered.
+    Answering,
+    /// It takes events as they happen: how many there are by now, and at the last look.
+    Following(Arc<AtomicU64>, u64),
 }
 
 /// The place of one connection; given back when dropped.
@@ -50,14 +60,14 @@ impl Connections {
     pub(super) fn enter(self: &Arc<Self>, now: Instant) -> Option<Slot> {
         let mut open = self.open();
         if open.connections.len() >= self.limits.connections {
-            let waiting = open.connections.iter().filter(|(_, connection)| !connection.answering);
+            let waiting = open.connections.iter().filter(|(_, connection)| matches!(connection.doing, Doing::Waiting));
             let longest = *waiting.min_by_key(|(_, connection)| connection.since)?.0;
             open.end(longest);
         }
         let number = open.next;
         open.next += 1;
         let end = Arc::new(Notify::new());
-        open.connections.insert(number, Connection { answering: false, since: now, end: end.clone() });
+        open.connections.insert(number, Connection { doing: Doing::Waiting, since: now, end: end.clone() });
         Some(Slot { number, end, connections: self.clone() })
     }
 
@@ -65,12 +75,11 @@ impl Connections {
     /// take its answer.
     pub(super) fn end_the_stalled(&self, now: Instant) {
         let mut open = self.open();
-        let limit = |answering| if answering { self.limits.request } else { self.limits.idle };
-        let stalled = open
-            .connections
-            .iter()
-            .filter(|(_, connection)| now.saturating_duration_since(connection.since) > limit(connection.answering));
-        let stalled: Vec<u64> = stalled.map(|(number, _)| *number).collect();
+        let stalled = open.connections.iter_mut().filter_map(|(number, connection)| {
+            let limit = connection.limit(self.limits, now);
+            (now.saturating_duration_since(connection.since) > limit).then_some(*number)
+        });
+        let stalled: Vec<u64> = stalled.collect();
         for number in stalled {
             open.end(number);
         }
@@ -89,6 +98,23 @@ impl Connections {
     }
 }
 
+impl Connection {
+    /// How long it may stay as it is. Something is sent to followers every 15 s.
+    fn limit(&mut self, limits: Limits, now: Instant) -> Duration {
+        match &mut self.doing {
+            Doing::Waiting => limits.idle,
+            Doing::Answering => limits.request,
+            Doing::Following(taken, before) => {
+                let taken = taken.load(Ordering::Relaxed);
+                if std::mem::replace(before, taken) != taken {
+                    self.since = now;
+                }
+                limits.idle * 3
+            }
+        }
+    }
+}
+
 impl Open {
     fn end(&mut self, number: u64) {
         if let Some(connection) = self.connections.remove(&number) {
@@ -100,12 +126,17 @@ impl Open {
 impl Slot {
     /// A request is being answered.
     pub(super) fn answering(&self) {
-        self.set(true);
+        self.set(Doing::Answering);
+    }
+
+    /// Events are followed.
+    pub(super) fn following(&self, taken: Arc<AtomicU64>) {
+        self.set(Doing::Following(taken, 0));
     }
 
     /// The next request is waited for.
     pub(super) fn waiting(&self) {
-        self.set(false);
+        self.set(Doing::Waiting);
     }
 
     /// Comes back when the connection must go.
@@ -113,9 +144,9 @@ impl Slot {
         self.end.notified().await;
     }
 
-    fn set(&self, answering: bool) {
+    fn set(&self, doing: Doing) {
         if let Some(connection) = self.connections.open().connections.get_mut(&self.number) {
-            (connection.answering, connection.since) = (answering, Instant::now());
+            (connection.doing, connection.since) = (doing, Instant::now());
         }
     }
 }
@@ -129,7 +160,6 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn three() -> Arc<Connections> {
         Arc::new(Connections::new(Limits { connections: 3, ..Limits::default() }))
@@ -156,6 +186,20 @@ mod tests {
         assert!(connections.enter(now).is_none());
         drop(slots);
         assert!(connections.enter(now).is_some());
+    }
+
+    #[test]
+    fn who_follows_events_stays_while_it_takes_them() {
+        let (connections, start) = (three(), Instant::now());
+        let (slot, taken) = (connections.enter(start).unwrap(), Arc::new(AtomicU64::new(0)));
+        slot.following(taken.clone());
+        for seconds in [40, 80, 120] {
+            taken.fetch_add(1, Ordering::Relaxed);
+            connections.end_the_stalled(Instant::now() + Duration::from_secs(seconds));
+            assert_eq!(numbers(&connections), [0]);
+        }
+        connections.end_the_stalled(Instant::now() + Duration::from_secs(180));
+        assert!(numbers(&connections).is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::{Response, StatusCode};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::net::unix::UCred;
 
 use super::answer::{JSON, respond};
+use super::content::Content;
 use super::events;
 use super::view::View;
 use crate::clock;
@@ -85,7 +86,7 @@ impl Posted {
 }
 
 /// Takes an order, and answers when it is done.
-pub(super) async fn answer<B>(view: &View, posted: Posted, who: UCred, body: B) -> Response<Full<Bytes>>
+pub(super) async fn answer<B>(view: &View, posted: Posted, who: UCred, body: B) -> Response<Content>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
 use super::listing;
+use super::page;
 use super::view::View;
 use crate::event::Status;
 
@@ -21,6 +22,7 @@ pub(super) enum Page {
     Metrics,
     Files,
     Incidents,
+    Status,
 }
 
 type Asked = (Page, oneshot::Sender<Bytes>);
@@ -76,6 +78,7 @@ impl Press {
             Page::Metrics => self.view.metrics.encode(&status, &self.view.checks(&status)).into(),
             Page::Incidents => listing::incidents(&self.view.recent.all()).into(),
             Page::Files => self.files(status),
+            Page::Status => page::page(&self.view).into(),
         }
     }
 

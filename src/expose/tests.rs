@@ -12,6 +12,7 @@ use crate::config::WatchName;
 use crate::document::DocumentId;
 use crate::event::{FileStatus, Status, Stock, Subject};
 use crate::health::{Check, Health, Level};
+use crate::record::feeds::Feeds;
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::stage::Latch;
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Site {
     address: SocketAddr,
     health: Arc<Health>,
+    feeds: Arc<Feeds>,
     draining: Arc<AtomicBool>,
     status: watch::Sender<Arc<Status>>,
     latch: Option<Latch>,
@@ -39,11 +41,13 @@ fn site(limits: Limits) -> Site {
     let (latch, latched) = Latch::new("first sweep");
     let (status, receiver) = watch::channel(Arc::new(Status::default()));
     let (health, draining) = (Arc::new(Health::new()), Arc::new(AtomicBool::new(false)));
+    let feeds = Arc::new(Feeds::default());
     let heartbeat = Heartbeat::new("expose");
     let view = View {
         status: receiver,
         metrics: Arc::new(Metrics::new(&[], "0.1.0", "unknown").unwrap()),
         recent: Arc::new(Recent::default()),
+        feeds: feeds.clone(),
         health: health.clone(),
         heartbeats: vec![heartbeat.clone()],
         latches: vec![latched],
@@ -57,7 +61,7 @@ fn site(limits: Limits) -> Site {
     let stopped = async { drop(stopped.await) };
     let ended =
         Some(runtime.spawn(run(Listeners { tcp: Some(listener), socket: None }, view, limits, stopped, heartbeat)));
-    Site { address, health, draining, status, latch: Some(latch), stop: Some(stop), ended, runtime }
+    Site { address, health, feeds, draining, status, latch: Some(latch), stop: Some(stop), ended, runtime }
 }
 
 impl Site {
@@ -176,7 +180,7 @@ fn only_reading_is_possible_and_only_what_is_there() {
     assert!(answer.contains("allow: GET, HEAD\r\n"));
     let answer = site.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody");
     assert_eq!(code(&answer), "413");
-    for path in ["/", "/metrics/", "/api/v1/files/..", "/%2e%2e/etc/passwd"] {
+    for path in ["/index.html", "/metrics/", "/api/v1/files/..", "/%2e%2e/etc/passwd"] {
         assert_eq!(code(&site.get(path)), "404", "{path}");
     }
     let answer = site.send(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -266,4 +270,41 @@ fn the_drain_waits_for_no_idle_client_and_not_long_for_a_slow_one() {
     site.runtime.block_on(async { tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap() });
     assert!(Site::closes(&slow));
     assert!(Client::connect(site.address).is_err());
+}
+
+#[test]
+fn the_status_page_is_plain_and_may_load_nothing_from_elsewhere() {
+    let site = site(Limits::default());
+    site.health.set(Check::StateDir, Level::Degraded, "<script>alert(1)</script>");
+    let answer = site.get("/");
+    assert_eq!(code(&answer), "200");
+    assert!(answer.contains("content-type: text/html; charset=utf-8\r\n"), "{answer}");
+    assert!(answer.contains("content-security-policy: default-src 'none'; style-src 'self';"), "{answer}");
+    assert!(!body(&answer).contains("<script") && body(&answer).contains("&lt;script&gt;"), "{answer}");
+    assert!(!body(&answer).contains("http://") && !body(&answer).contains("https://"), "{answer}");
+    assert!(site.get("/style.css").contains("content-type: text/css"));
+}
+
+#[test]
+fn events_are_followed_beyond_the_limits_of_other_answers_and_end_with_the_daemon() {
+    let mut site = site(Limits { header: Duration::from_millis(100), ..Limits::default() });
+    let mut client = site.connect();
+    client.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut heard = String::new();
+    let mut buffer = [0; 1024];
+    while !heard.contains("retry: 5000") {
+        let count = client.read(&mut buffer).unwrap();
+        heard.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+    assert!(heard.contains("content-type: text/event-stream\r\n"), "{heard}");
+    let question = b"HEAD /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(code(&site.send(question)), "200", "and takes no place");
+    let mut others = Vec::new();
+    while let Some(other) = site.feeds.listen() {
+        others.push(other);
+    }
+    assert_eq!(code(&site.get("/api/v1/events")), "503", "too many follow");
+    assert_eq!(code(&site.get("/livez")), "200");
+    drop(site.stop.take());
+    assert!(Site::closes(&client));
 }

@@ -15,6 +15,7 @@ use crate::error::Escaped;
 use crate::event::{FileStatus, Status};
 use crate::health::{Check, Health, Level, Standing};
 use crate::line;
+use crate::record::feeds::Feeds;
 use crate::record::metrics::Metrics;
 use crate::record::recent::Recent;
 use crate::stage::{Heartbeat, Latched};
@@ -30,6 +31,8 @@ pub struct View {
     pub metrics: Arc<Metrics>,
     /// The incidents of late.
     pub recent: Arc<Recent>,
+    /// What happens, as it happens.
+    pub feeds: Arc<Feeds>,
     /// The board that the stages write.
     pub health: Arc<Health>,
     /// One for each stage: liveness.

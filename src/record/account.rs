@@ -12,6 +12,7 @@ use super::{lost, words};
 use crate::config::WatchName;
 use crate::document::{Digest, DocumentId, Mark, Version};
 use crate::event::{Event, Fact, IncidentId, Subject};
+use crate::health::Level::Unhealthy;
 use crate::verdict::Fault;
 
 /// What is told of one fact.
@@ -312,6 +313,35 @@ impl Recorder {
                 let sentence = format!("the file system of {place} is nearly full ({room}): {kept}");
                 self.troubles.room_short(folder, &sentence);
                 Account::new(warn, "room_short", sentence)
+            }
+            Fact::CheckFailed { check, level: how, why } => {
+                self.troubles.check_failed(*check, *how, why);
+                let level = if *how == Unhealthy { error } else { warn };
+                let sentence = format!("{}: {why}", check.label());
+                Account::new(level, "check_failed", sentence).kind(check.label())
+            }
+            Fact::CheckPassed { check } => {
+                self.troubles.check_passed(*check);
+                let sentence = format!("{}: well again", check.label());
+                Account::new(info, "check_passed", sentence).kind(check.label())
+            }
+            Fact::MountStalled { folder } => {
+                let folder_words = words::path(folder);
+                let sentence = format!("the file system of {folder_words} does not answer; the others are guarded");
+                self.troubles.mount_stalled(folder);
+                Account::new(error, "mount_stalled", sentence).kept(json!({"folder": folder_words}))
+            }
+            Fact::MountBack { folder } => {
+                let folder_words = words::path(folder);
+                self.troubles.mount_back(folder);
+                let sentence = format!("the file system of {folder_words} answers again");
+                Account::new(info, "mount_back", sentence).kept(json!({"folder": folder_words}))
+            }
+            Fact::VersionLost { subject, version } => {
+                let document = &subject.document;
+                let sentence = format!("{document}: stored version {version} is gone; the file is stored anew");
+                let account = Account::new(error, "version_lost", sentence).of(subject).version(*version);
+                account.kept(json!({"version": version}))
             }
             Fact::RoomBack { folder } => {
                 self.troubles.room_back(folder);

@@ -27,7 +27,8 @@ const WATCH_LABELS_MAX: usize = 100;
 const OTHER: &str = "_other";
 
 /// What an answer to HTTP was about: the closed set of `http_requests_total{handler}`.
-pub const HANDLERS: [&str; 8] = ["livez", "readyz", "healthz", "metrics", "files", "incidents", "orders", "other"];
+pub const HANDLERS: [&str; 10] =
+    ["livez", "readyz", "healthz", "metrics", "page", "files", "incidents", "events", "orders", "other"];
 
 /// The status codes that our own answers have.
 const CODES: [&str; 6] = ["200", "404", "405", "413", "421", "503"];

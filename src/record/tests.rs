@@ -70,7 +70,7 @@ fn desk() -> Desk {
     let disk = Disk::default();
     let directory = disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap();
     let journal = Incidents::open(disk, directory, health.clone()).unwrap().0;
-    let recorder = Recorder::new(metrics.clone(), journal, recent.clone(), health.clone());
+    let recorder = Recorder::new(metrics.clone(), journal, recent.clone(), Arc::default(), health.clone());
     Desk { recorder, metrics, recent, health, _folder: folder }
 }
 

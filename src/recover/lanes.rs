@@ -13,6 +13,7 @@ use super::look::Room;
 use super::spares::Spared;
 use super::unowned::Claimed;
 use super::upkeep::Kept;
+use super::verified::Verified;
 use crate::document::{DocumentId, Version};
 
 /// Threads a mount. Two, so that one large file does not keep a small one waiting, and no more: each costs memory.
@@ -36,6 +37,7 @@ pub(super) enum Finished {
     /// One of the records beside a document's versions is damaged.
     RecordDamaged(DocumentId, PathBuf),
     VersionsRead,
+    Verified(Verified),
     Whose(Option<Box<Claimed>>),
     Spared(u64, Spared),
     Compared(Compared),

@@ -25,6 +25,8 @@ impl Tracked {
         self.machine.is_proven |= self.known.as_ref().is_some_and(|known| known.last_good.is_some());
         if looked.stored.is_some() {
             self.stored_at = Some(now);
+            // It was read back.
+            self.verified_at = now;
         }
         if self.prospects.unrepairable.is_some() && looked.prospects.unrepairable.is_none() {
             self.machine.try_again();

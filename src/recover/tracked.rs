@@ -45,6 +45,8 @@ pub(super) struct Tracked {
     /// Of the settings under which it was seen last.
     pub generation: u64,
     pub stored_at: Option<Instant>,
+    /// When what a repair would put back was last found whole; at first, when the document was met.
+    pub verified_at: Instant,
     /// What lies beside it.
     pub leftovers: HashMap<OsString, Beside>,
     /// It left its watch, and stays here only until nothing lies beside it any more.
@@ -97,6 +99,7 @@ impl Tracked {
             signature: None,
             generation: 0,
             stored_at: None,
+            verified_at: Instant::now(),
             leftovers: HashMap::new(),
             is_leaving: false,
             met: VecDeque::new(),

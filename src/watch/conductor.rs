@@ -2,6 +2,7 @@
 //! file system itself, so none can keep it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -34,12 +35,14 @@ pub(super) struct Conductor {
     silences: Vec<(Silence, Duration, bool)>,
     /// The watches that the kernel is known not to tell everything of.
     lost: BTreeMap<usize, String>,
+    /// The mounts that were said to hang, each with the folder that was told.
+    stalled: BTreeMap<usize, PathBuf>,
 }
 
 impl Conductor {
     /// Starts a thread for each mount that a configured path lies on.
     pub(super) fn new(watching: Watching) -> Result<Self, Fatal> {
-        let Watching { settings, disk, observations, events, drain, placed, heartbeat, hints } = watching;
+        let Watching { settings, disk, observations, events, drain, placed, heartbeat, hints, canary } = watching;
         let state_dir = disk.canonical(&settings.state_dir).ok();
         let left_out = [Some(settings.state_dir.clone()), state_dir].into_iter().flatten().collect();
         let territory = Territory::new(&settings.watches, left_out);
@@ -47,6 +50,7 @@ impl Conductor {
         let (found, complained) = (flags(), flags());
         let shared = Arc::new(Shared {
             hints,
+            canary,
             mounts: RwLock::new(Arc::new(disk.mounts())),
             swept: Mutex::default(),
             observations: observations.downgrade(),
@@ -73,6 +77,7 @@ impl Conductor {
             rounds,
             silences: Vec::new(),
             lost: BTreeMap::new(),
+            stalled: BTreeMap::new(),
         };
         conductor.share_out_roots()?;
         Ok(conductor)
@@ -98,6 +103,7 @@ impl Conductor {
             self.heartbeat.beat();
             let now = Instant::now();
             self.listen(now)?;
+            self.tell_stalled().await?;
             if self.rounds.due().is_some_and(|due| due <= now) {
                 self.begin(now);
             } else if self.rounds.due().is_none() && self.is_settled() {
@@ -141,6 +147,21 @@ impl Conductor {
                 *is_given_up = false;
             } else if !std::mem::replace(is_given_up, true) {
                 stall::give_up(&self.shared, mount).map_err(|error| fatal(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which mounts do not answer, and which do again?
+    async fn tell_stalled(&mut self) -> Result<(), Fatal> {
+        for (index, mount) in self.mounts().iter().enumerate() {
+            let is_given_up = self.silences.get(index).is_some_and(|(.., is_given_up)| *is_given_up);
+            if is_given_up && !self.stalled.contains_key(&index) {
+                let folder = mount.place(&self.shared.territory());
+                self.stalled.insert(index, folder.clone());
+                self.say(Fact::MountStalled { folder }).await?;
+            } else if !is_given_up && let Some(folder) = self.stalled.remove(&index) {
+                self.say(Fact::MountBack { folder }).await?;
             }
         }
         Ok(())

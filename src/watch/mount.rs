@@ -1,7 +1,7 @@
 //! What the stage and the sweep threads share.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -12,6 +12,7 @@ use super::Observation;
 use super::folder::Folder;
 use super::hints::Inbox;
 use super::territory::{RootIndex, Territory};
+use crate::checkup::Canary;
 use crate::clock;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -57,6 +58,8 @@ pub(super) struct Shared {
     pub(super) disk: Disk,
     /// Is the kernel asked for hints?
     pub(super) hints: bool,
+    /// What all that the kernel tells must hear of.
+    pub(super) canary: Canary,
     /// What is guarded at present.
     pub(super) territory: RwLock<Arc<Territory>>,
     /// What is mounted at present.
@@ -109,6 +112,15 @@ impl Pulse {
 /// Locks, and does not mind that another thread panicked meanwhile: what is guarded here is whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Mount {
+    /// A guarded folder on it, or what was to lead to one, for people.
+    pub(super) fn place(&self, territory: &Territory) -> PathBuf {
+        let folder = lock(&self.folders).keys().min().map(|folder| folder.to_path_buf());
+        let root = || lock(&self.roots).keys().next().map(|root| territory.roots()[*root as usize].configured());
+        folder.or_else(root).unwrap_or_default()
+    }
 }
 
 impl Shared {

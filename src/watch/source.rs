@@ -11,6 +11,7 @@ use notify::{Config, ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::hints::Missed;
 use super::mount::Mount;
+use crate::checkup::{Canary, Ear};
 
 /// Where a sweep thread's hints come from. Each has its own: placing a watch on a mount that hangs keeps the one that
 /// places, and all that it would have told.
@@ -30,12 +31,28 @@ pub(super) struct Kernel {
     /// `None` only while it is dropped.
     watcher: Option<INotifyWatcher>,
     is_dead: Arc<AtomicBool>,
+    ear: Arc<Ear>,
+    /// Is the canary under inotify?
+    listens: bool,
 }
 
 /// Goes with the watcher's thread, and says so: what that one would have told is found by looking at everything.
 struct Listener {
     mount: Arc<Mount>,
     is_dead: Arc<AtomicBool>,
+    ear: Arc<Ear>,
+}
+
+impl Listener {
+    fn hear(&self, heard: notify::Result<notify::Event>) {
+        match &heard {
+            Ok(event) if !event.need_rescan() && self.ear.is_canary(&event.paths) => return,
+            Ok(event) if !event.need_rescan() => {}
+            // The canary may be in what was lost.
+            Ok(_) | Err(_) => self.ear.hear(),
+        }
+        self.mount.inbox.hear(heard);
+    }
 }
 
 impl Drop for Listener {
@@ -46,15 +63,16 @@ impl Drop for Listener {
 }
 
 impl Kernel {
-    fn new(mount: &Arc<Mount>) -> notify::Result<Self> {
-        let is_dead = Arc::new(AtomicBool::new(false));
-        let listener = Listener { mount: mount.clone(), is_dead: is_dead.clone() };
+    fn new(mount: &Arc<Mount>, ear: Ear) -> notify::Result<Self> {
+        let (is_dead, ear) = (Arc::new(AtomicBool::new(false)), Arc::new(ear));
+        let listener = Listener { mount: mount.clone(), is_dead: is_dead.clone(), ear: ear.clone() };
         let hear = move |heard| {
             // All of it is captured, so that it goes with the thread.
             let listener = &listener;
-            listener.mount.inbox.hear(heard);
+            listener.hear(heard);
         };
-        Ok(Self { watcher: Some(INotifyWatcher::new(hear, Config::default())?), is_dead })
+        let watcher = Some(INotifyWatcher::new(hear, Config::default())?);
+        Ok(Self { watcher, is_dead, ear, listens: false })
     }
 
     fn is_dead(&self) -> bool {
@@ -83,23 +101,36 @@ impl Drop for Kernel {
 
 impl Source {
     /// A source that leaves its hints with the mount.
-    pub(super) fn new(is_wanted: bool, mount: &Arc<Mount>) -> Self {
+    pub(super) fn new(is_wanted: bool, mount: &Arc<Mount>, canary: &Canary) -> Self {
         if !is_wanted {
             return Self::Off;
         }
-        match Kernel::new(mount) {
+        match Kernel::new(mount, canary.ear()) {
             Ok(kernel) => Self::Kernel(kernel),
             Err(error) => Self::Broken(error.to_string()),
         }
     }
 
     /// Tries again what failed. `true`: what was placed before is gone, and to be placed anew.
-    pub(super) fn mend(&mut self, mount: &Arc<Mount>) -> bool {
+    pub(super) fn mend(&mut self, mount: &Arc<Mount>, canary: &Canary) -> bool {
         let has_died = matches!(self, Self::Kernel(kernel) if kernel.is_dead());
         if has_died || matches!(self, Self::Broken(_)) {
-            *self = Self::new(true, mount);
+            *self = Self::new(true, mount, canary);
         }
         has_died
+    }
+
+    /// Listens for the canary, if it does not, or has missed it. Where that is refused, so are other folders, and that is told.
+    pub(super) fn listen(&mut self, canary: &Canary) {
+        let Self::Kernel(kernel) = self else { return };
+        if kernel.ear.take_deaf() || !kernel.listens {
+            let ear = kernel.ear.clone();
+            let _ = kernel.ask(|watcher| watcher.unwatch(ear.folder()));
+            kernel.listens = kernel.ask(|watcher| watcher.watch(ear.folder(), RecursiveMode::NonRecursive)).is_ok();
+            if kernel.listens {
+                canary.add(&ear);
+            }
+        }
     }
 
     /// Asks for hints about a folder, and drops what was asked about another one at the same path.

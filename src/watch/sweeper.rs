@@ -75,7 +75,7 @@ impl Sweeper {
     fn new(shared: Arc<Shared>, mount: Arc<Mount>) -> Self {
         Self {
             territory: shared.territory(),
-            source: Source::new(shared.hints, &mount),
+            source: Source::new(shared.hints, &mount, &shared.canary),
             mounts: shared.mounts(),
             shared,
             mount,
@@ -139,7 +139,8 @@ impl Sweeper {
     fn sweep(&mut self, manner: Manner) {
         let manner = Manner { insists: self.was_given_up(), ..manner };
         self.refused = None;
-        let must_be_placed_anew = self.source.mend(&self.mount);
+        let must_be_placed_anew = self.source.mend(&self.mount, &self.shared.canary);
+        self.source.listen(&self.shared.canary);
         self.move_folders();
         let folders = self.known_folders();
         if must_be_placed_anew {

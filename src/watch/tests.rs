@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use super::conductor::Conductor;
 use super::mount::{Shared, lock};
 use super::{Observation, Sight, Watching};
+use crate::checkup::Canary;
 use crate::config::{Log, LogFormat, OnMissing, Rules, Scrub, Settings, Share, Storage, Target, Watch, WatchName};
 use crate::disk::Disk;
 use crate::event::{self, Fact};
@@ -104,6 +105,7 @@ impl Stage {
         let settings = Settings {
             state_dir: "/nonexistent".into(),
             sweep_interval,
+            health_interval: NEVER,
             log: Log { level: "info".to_owned(), format: LogFormat::Auto },
             listen: None,
             hosts: Vec::new(),
@@ -127,6 +129,7 @@ impl Stage {
             placed: latch,
             heartbeat: Heartbeat::new("watch"),
             hints,
+            canary: Canary::new(Path::new("/nonexistent")),
         };
         let mut conductor = runtime.block_on(async { Conductor::new(watching) }).unwrap();
         let shared = conductor.shared.clone();

@@ -70,7 +70,7 @@ impl State {
 
     fn recorder(&self) -> Recorder {
         let metrics = Arc::new(Metrics::new(&[], "0", "0").unwrap());
-        Recorder::new(metrics, self.open().0, Arc::new(Recent::default()), self.health.clone())
+        Recorder::new(metrics, self.open().0, Arc::new(Recent::default()), Arc::default(), self.health.clone())
     }
 
     /// Tells these facts, as the daemon does from its start to its drain.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 mod daemon;
+mod fuse;
 mod http;
 mod metrics;
 mod mount;
@@ -13,6 +14,7 @@ mod wait;
 mod world;
 
 pub(crate) use daemon::{Daemon, Launch, command};
+pub(crate) use fuse::Fuse;
 pub(crate) use mount::{IMAGES, Image, Mount};
 pub(crate) use owner::{STRANGER, is_root};
 pub(crate) use skip::skip;

@@ -154,13 +154,13 @@ fn every_rule_that_is_written_reaches_the_settings_and_a_watch_beats_the_default
 #[test]
 fn every_global_that_is_written_reaches_the_settings() {
     let settings = loaded(
-        "state_dir = \"state\"\nsweep_interval = \"1s\"\nscrub_interval = \"2m\"\nscrub_rate = \"1MiB/s\"\nlog = { level = \"debug\", format = \"json\" }\n\
+        "state_dir = \"state\"\nsweep_interval = \"1s\"\nhealth_interval = \"7s\"\nscrub_interval = \"2m\"\nscrub_rate = \"1MiB/s\"\nlog = { level = \"debug\", format = \"json\" }\n\
          [http]\nlisten = \"\"\nhosts = [\"box.example\"]\n[storage]\nmin_free = \"2GiB\"\nmax_bytes = \"3GiB\"\nkeep_removed = \"1d\"\n\
          [quarantine]\nkeep_within = \"2d\"\nmax_bytes = \"4GiB\"\n",
     )
     .settings;
     assert!(settings.state_dir.is_absolute() && settings.state_dir.ends_with("state"));
-    assert_eq!(settings.sweep_interval, Duration::from_secs(1));
+    assert_eq!((settings.sweep_interval, settings.health_interval), (Duration::from_secs(1), Duration::from_secs(7)));
     assert_eq!(settings.log, Log { level: "debug".into(), format: LogFormat::Json });
     assert_eq!((settings.listen, settings.hosts), (None, vec!["box.example".to_owned()]));
     assert_eq!(settings.min_free, Share::Bytes(2 << 30));
@@ -188,7 +188,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ),
         ("sweep_interval = \"2h\"", "1:18: 2h is too much; the most is 1h"),
         ("sweep_interval = \"1ms\"", "1:18: 1ms is too little; the least is 100ms"),
-        ("health_interval = \"1h\"", "1:1: `health_interval` is not yet available; leave it out"),
+        ("drill_interval = \"1h\"", "1:1: `drill_interval` is not yet available; leave it out"),
         (
             "scrub_interval = \"never\"",
             "1:18: \"never\" is no span; write a number with a unit (ms, s, m, h or d), such as \"10s\"",

@@ -138,7 +138,7 @@ fn incidents(html: &mut String, incidents: &[Incident]) -> fmt::Result {
         };
         writeln!(
             html,
-            "<tr><td>{}<td class=\"name\">{}<td>{}<td>{}<td class=\"{outcome}\">{outcome}<td>{seconds}",
+            "<tr><td>{}<td class=\"name\">{}<td>{}<td>{:.0}<td class=\"{outcome}\">{outcome}<td>{seconds}",
             incident.id.0,
             Html(&incident.document),
             incident.kind.label(),
@@ -151,7 +151,7 @@ fn incidents(html: &mut String, incidents: &[Incident]) -> fmt::Result {
 fn foot(html: &mut String, now: Timestamp) -> fmt::Result {
     writeln!(
         html,
-        "<p class=\"foot\">jsonwarden {}, {now}. As JSON: <a href=\"/healthz\">/healthz</a>, <a href=\"/api/v1/files\">files</a>, \
+        "<p class=\"foot\">jsonwarden {}, {now:.0}. As JSON: <a href=\"/healthz\">/healthz</a>, <a href=\"/api/v1/files\">files</a>, \
          <a href=\"/api/v1/incidents\">incidents</a>; <a href=\"/metrics\">/metrics</a>.</p>\n</body>\n</html>",
         env!("CARGO_PKG_VERSION")
     )

@@ -29,6 +29,7 @@ mod house;
 mod journal;
 mod kept_open;
 mod links;
+mod lives;
 mod living;
 mod loss;
 mod matrix;

@@ -18,6 +18,7 @@ pub(crate) use fuse::Fuse;
 pub(crate) use mount::{IMAGES, Image, Mount};
 pub(crate) use owner::{STRANGER, is_root};
 pub(crate) use skip::skip;
+pub(crate) use state::StateDirectory;
 pub(crate) use wait::{LIMIT, wait_until};
 pub(crate) use world::World;
 

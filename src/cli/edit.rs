@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::pen::{PenArguments, failure, writer};
+use super::pen::{PenArguments, failure, tell_accepted, writer};
 use super::{Ended, Failure, Session, differing, say};
 use crate::config::quantity::{parse_span, span_text};
 use crate::difference::{VALUES_MAX, compare};
@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
         }
     };
     copy.remove();
+    tell_accepted(&edit.writer, written.digest, &arguments.pen, session);
     writeln!(session.out, "{}: version {}", edit.writer.document(), written.version)?;
     session.out.flush()?;
     match arguments.confirm {

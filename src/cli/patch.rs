@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use serde::Serialize;
 
-use super::pen::{PenArguments, failure, writer};
+use super::pen::{PenArguments, failure, tell_accepted, writer};
 use super::{Ended, Failure, Session};
 use crate::document::Version;
 use crate::error::{Cause, Error};
@@ -136,6 +136,7 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
         Unpatched::Write(error) => failure(&path, error),
         Unpatched::Failed(error) => Failure::Failed(error),
     })?;
+    tell_accepted(&writer, written.digest, &pen, session);
     report(&writer, written, json, session)?;
     Ok(0)
 }

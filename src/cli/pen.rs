@@ -9,7 +9,7 @@ use super::daemon::store;
 use super::{Failure, Session, say, shown};
 use crate::config::quantity::parse_span;
 use crate::config::{Rules, Settings};
-use crate::document::{Dialect, DocumentId};
+use crate::document::{Dialect, Digest, DocumentId};
 use crate::error::{Cause, Error};
 use crate::verdict::Kind;
 use crate::write::{WriteError, Writer, own_state_dir, resolved};
@@ -86,6 +86,20 @@ fn opened(path: &Path, settings: &Settings, rules: &Rules, session: &Session<'_>
 fn have_stored(document: &DocumentId, session: &Session<'_>) {
     if let Err(error) = store(document, None, false, session) {
         say(format_args!("the daemon did not store the present version: {error}"));
+    }
+}
+
+/// Tells a daemon, whose versions this user does not see, that what was written is meant: it would hold it otherwise.
+pub(super) fn tell_accepted(writer: &Writer, digest: Digest, arguments: &PenArguments, session: &Session<'_>) {
+    let is_seen = || {
+        let configured = session.load().ok().map(|loaded| loaded.settings.state_dir);
+        configured.and_then(|path| session.disk.canonical(&path).ok()).as_deref() == Some(writer.backups().state_path())
+    };
+    if !arguments.accept || is_seen() {
+        return;
+    }
+    if let Err(error) = store(writer.document(), Some(digest), true, session) {
+        say(format_args!("the daemon does not accept it: {error}"));
     }
 }
 

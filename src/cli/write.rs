@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::pen::{PenArguments, failure, writer};
+use super::pen::{PenArguments, failure, tell_accepted, writer};
 use super::{Ended, Failure, Session, shown};
 use crate::config::quantity::size_text;
 use crate::error::Error;
@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
         return Err(Failure::Invalid(why));
     }
     let written = writer.replace(&bytes).map_err(|error| failure(path, error))?;
+    tell_accepted(&writer, written.digest, pen, session);
     let (document, version, size) = (writer.document(), written.version, size_text(bytes.len() as u64));
     if written.is_changed {
         writeln!(session.out, "{document}: version {version} ({size}, {})", written.digest)?;

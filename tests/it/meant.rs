@@ -2,7 +2,8 @@
 //! commands wrote after it, over it or by it, unless somebody says that it is meant.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -10,7 +11,7 @@ use jsonwarden::{Guarded, Options, WriteError};
 use serde_json::{Value, json};
 
 use crate::patching::{run, said, status};
-use crate::support::{Daemon, LIMIT, Launch, World, command, document, wait_until};
+use crate::support::{Daemon, LIMIT, Launch, STRANGER, World, command, document, is_root, skip, wait_until};
 
 /// A daemon that guards the folder by these rules, which the commands read too.
 fn guarding(world: &World, rules: &str) -> Daemon {
@@ -392,4 +393,68 @@ fn damage_on_top_of_what_is_suspicious_is_told_in_the_same_incident() {
     ends(&by(&world, &["restore", "a.json", "1"], None), 0);
     wait_until(LIMIT, "it is over", || incidents(&world)[0].2 == "recovered");
     assert_eq!(incidents(&world).len(), 1);
+}
+
+#[test]
+fn who_may_not_enter_the_state_directory_has_the_daemon_told_what_is_meant() {
+    if !is_root() {
+        return skip("writing as another user", "not root");
+    }
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = world.root.join("home");
+    fs::create_dir(&home).unwrap();
+    for path in [&world.files, &path, &home] {
+        chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    let as_stranger = |arguments: &[&str]| {
+        let mut command = command();
+        command.env("RUNTIME_DIRECTORY", &world.run).env("HOME", &home).current_dir(&world.files);
+        command.env("JSONWARDEN_STATE_DIR", &world.state).args(arguments).uid(STRANGER).gid(STRANGER);
+        command.output().unwrap()
+    };
+    let smaller = ["patch", "a.json", "--merge", "{\"entities\":[]}"];
+    ends(&as_stranger(&smaller), 5);
+    ends(&as_stranger(&[&smaller[..], &["--accept"]].concat()), 0);
+    wait_healthy(&daemon);
+    wait_until(LIMIT, "it is accepted", || marks(&world)[0].1 == "accepted");
+    assert_ne!(fs::read(&path).unwrap(), good);
+}
+
+#[test]
+fn nothing_is_made_from_a_merge_that_is_not_finished_and_a_whole_document_ends_it() {
+    let world = World::new();
+    configure(&world, "");
+    ends(&by(&world, &["write", "a.json"], Some(b"{\"a\": 1}")), 0);
+    let merge = "{\n<<<<<<< ours\n\"a\": 2\n=======\n\"a\": 3\n>>>>>>> theirs\n}\n";
+    let path = world.write("a.json", merge);
+    let told = ends(&by(&world, &["patch", "a.json", "--set", "/x=1"], None), 5);
+    assert!(told.contains("conflict_markers"), "{told}");
+    let told = ends(&by(&world, &["repair", "a.json"], None), 1);
+    assert!(told.contains("conflict_markers"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), merge);
+    ends(&by(&world, &["write", "a.json"], Some(b"{\"a\": 3}")), 0);
+    assert_eq!(fs::read(&path).unwrap(), b"{\"a\": 3}");
+}
+
+#[test]
+fn an_edit_that_nobody_confirms_goes_back_however_much_less_was_there() {
+    let world = World::new();
+    configure(&world, "monotonic = [\"/n\"]");
+    let path = world.write("a.json", "{\"n\": 1}");
+    let script = world.root.join("editor");
+    let grown = String::from_utf8(document(1, 3_000)).unwrap().replacen('{', "{\"n\": 2,", 1);
+    fs::write(world.root.join("grown"), &grown).unwrap();
+    fs::write(&script, format!("#!/bin/sh\ncp '{}' \"$1\"\n", world.root.join("grown").display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = command();
+    command.arg("--config").arg(world.root.join("jsonwarden.toml")).arg("--state-dir").arg(&world.state);
+    command.args(["edit", "a.json", "--confirm", "1s"]).current_dir(&world.files).stdout(Stdio::piped());
+    let output = command.env_remove("VISUAL").env("EDITOR", &script).output().unwrap();
+    ends(&output, 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"n\": 1}", "{}", said(&output));
 }

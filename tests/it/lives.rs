@@ -241,6 +241,16 @@ impl Life {
         assert_eq!(Some(self.present()), now, "{}", self.told.join("\n"));
     }
 
+    fn come_or_go(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.terminate();
+            self.told.push("the daemon ends".into());
+        } else {
+            self.told.push("the daemon begins".into());
+            self.start();
+        }
+    }
+
     fn step(&mut self) {
         self.generation += 1;
         let size = 3_000 + usize::try_from(self.roll(1_500)).unwrap();
@@ -259,16 +269,7 @@ impl Life {
             14 => self.accept(),
             15 => self.restore(),
             16 => self.repair(),
-            _ => match self.daemon.take() {
-                Some(daemon) => {
-                    daemon.terminate();
-                    self.told.push("the daemon ends".into());
-                }
-                None => {
-                    self.told.push("the daemon begins".into());
-                    self.start();
-                }
-            },
+            _ => self.come_or_go(),
         }
         self.settle();
         self.assert_lawful();

@@ -13,10 +13,12 @@ mod look;
 mod noted;
 mod orders;
 mod outcome;
+mod readiness;
 mod remembered;
 mod renewal;
 mod repaired;
 mod scrub;
+mod sighted;
 mod spares;
 mod tracked;
 mod unowned;
@@ -34,8 +36,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::Backups;
 use crate::clock;
-use crate::config::{OnMissing, Settings, Watch, WatchName};
-use crate::decide::{Input, Seen};
+use crate::config::{Settings, WatchName};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::document::DocumentId;
@@ -44,8 +45,7 @@ use crate::event::{Event, Fact, IncidentId, Status};
 use crate::quarantine::Quarantine;
 use crate::stage::{Fatal, Heartbeat, Latch};
 use crate::steer::{Ask, Standing};
-use crate::verdict::Reason;
-use crate::watch::{Observation, Sight};
+use crate::watch::Observation;
 use beside::Owners;
 use compare::Comparing;
 use job::{Tools, Work};
@@ -261,116 +261,6 @@ impl Recover {
         self.tell_status();
     }
 
-    async fn observed(&mut self, observation: Observation) {
-        match observation {
-            Observation::Document { document, watch, literal, directory, sight } => {
-                self.seen(document, watch, literal, directory, sight).await;
-            }
-            Observation::Leftover { directory, name, signature, watch } => {
-                if !self.leftover(&directory, &name, signature) {
-                    self.ask_whose(&directory, &name, signature, &watch);
-                }
-            }
-            Observation::Swept { first, .. } => {
-                self.is_swept |= first;
-                if first {
-                    self.forget_the_unseen().await;
-                }
-                self.is_status_stale = true;
-                self.ask_for_room();
-                self.ready().await;
-            }
-        }
-    }
-
-    async fn seen(
-        &mut self,
-        document: DocumentId,
-        watch: Arc<Watch>,
-        literal: bool,
-        directory: Arc<Directory>,
-        sight: Sight,
-    ) {
-        if sight == Sight::Gone {
-            if !self.stays_for_leftovers(&document).await {
-                self.forget(&document).await;
-            }
-            return;
-        }
-        if sight == Sight::Open {
-            if let Some(tracked) = self.documents.get(&document) {
-                self.say(Fact::Returned { subject: tracked.subject.clone() }).await;
-            }
-            return self.forget(&document).await;
-        }
-        if !self.documents.contains_key(&document) {
-            self.unlooked += 1;
-            self.enrol(&document, &watch, literal, &directory);
-        }
-        let Some(tracked) = self.documents.get_mut(&document) else { return };
-        let is_guarded_anew = tracked.belongs(watch, literal, directory, &self.standing);
-        let was_seen = std::mem::replace(&mut tracked.generation, self.generation) == self.generation;
-        let seen = match sight {
-            Sight::Present(signature) => {
-                // Another watch stage tells of all that it finds: what is as it was need not be read for that.
-                let is_news = was_seen || is_guarded_anew || !tracked.is_as_it_was(signature);
-                tracked.signature = Some(signature);
-                tracked.is_leaving = false;
-                if !is_news {
-                    return;
-                }
-                return self.look(&document);
-            }
-            // Whether its folder is the one that it was in is found out first.
-            Sight::Missing if tracked.watch.rules.on_missing == Some(OnMissing::Restore) => {
-                return self.look(&document);
-            }
-            Sight::Missing => Seen::Missing { may_return: false },
-            Sight::DirectoryMissing => Seen::DirectoryMissing,
-            Sight::Unreadable(reason, why) => {
-                tracked.prospects.unrepairable = Some(why.clone());
-                Seen::Unreadable(reason, why)
-            }
-            Sight::Gone | Sight::Open => return,
-        };
-        let is_stalled = matches!(seen, Seen::Unreadable(Reason::Stalled, _));
-        if tracked.is_in_flight && !is_stalled {
-            // What runs will see it too, unless it hangs.
-            tracked.again = true;
-            return;
-        }
-        self.step(&document, Input::Looked(seen)).await;
-        self.looked_at(&document).await;
-    }
-
-    /// Takes a document in that is not known yet.
-    fn enrol(&mut self, document: &DocumentId, watch: &Arc<Watch>, literal: bool, directory: &Arc<Directory>) {
-        self.owners.add(document);
-        let mut new = Tracked::new(document.clone(), Arc::clone(watch), literal, Arc::clone(directory));
-        new.policy = new.policy_under(&self.standing);
-        new.generation = self.generation;
-        if let Some(remembered) = self.remembered.remove(document) {
-            new.remember(&remembered);
-        }
-        self.documents.insert(document.clone(), new);
-    }
-
-    async fn forget(&mut self, document: &DocumentId) {
-        let Some(tracked) = self.documents.remove(document) else { return };
-        self.owners.remove(document);
-        self.spares.is_stale = true;
-        self.is_status_stale = true;
-        if !tracked.is_looked_at {
-            self.unlooked = self.unlooked.saturating_sub(1);
-        }
-        let subject = tracked.subject;
-        if let Some(incident) = tracked.incident {
-            self.say(Fact::Gone { subject: subject.clone(), incident: incident.id }).await;
-        }
-        self.say(Fact::Forgotten { subject }).await;
-        self.ready().await;
-    }
-
     /// Has a document looked at, now or as soon as what runs with it is done.
     fn look(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
@@ -428,47 +318,6 @@ impl Recover {
         if self.running == 0 {
             self.compare_next();
         }
-    }
-
-    /// The document's first look is done.
-    async fn looked_at(&mut self, document: &DocumentId) {
-        let Some(tracked) = self.documents.get_mut(document) else { return };
-        if !std::mem::replace(&mut tracked.is_looked_at, true) {
-            self.unlooked = self.unlooked.saturating_sub(1);
-            self.ready().await;
-        }
-    }
-
-    /// Ready, once the first sweep is over and all that it found has been judged.
-    async fn ready(&mut self) {
-        if !self.is_swept || self.unlooked > 0 || self.judged.is_none() {
-            return;
-        }
-        for watch in self.settings.watches.clone() {
-            let mine = || self.documents.values().filter(|tracked| tracked.watch.name == watch.name);
-            let unproven = mine().filter(|tracked| !tracked.machine.is_proven).count();
-            let (watch, documents) = (watch.name.clone(), mine().count());
-            self.say(Fact::Enrolled { watch, documents, unproven }).await;
-        }
-        self.tell_unrepairable().await;
-        self.say(Fact::Started { documents: self.documents.len() }).await;
-        self.tell_status();
-        self.judged = None;
-    }
-
-    fn tell_status(&mut self) {
-        let standing = &self.standing;
-        let mut files: Vec<_> = self.documents.values().map(|tracked| tracked.status(standing)).collect();
-        files.sort_unstable_by(|one, other| one.subject.document.cmp(&other.subject.document));
-        let first_sweep_done = self.is_swept && self.unlooked == 0;
-        let judged = files.len().saturating_sub(self.unlooked);
-        self.status.send_replace(Arc::new(Status {
-            files: files.into(),
-            judged,
-            first_sweep_done,
-            standing: standing.clone(),
-        }));
-        self.is_status_stale = false;
     }
 
     /// Says what happened; when the record stage falls behind, this waits for it.

@@ -34,6 +34,7 @@ mod living;
 mod loss;
 mod matrix;
 mod meant;
+mod monitoring;
 mod locks;
 mod numbering;
 mod ordinary;

@@ -97,6 +97,12 @@ pub struct Renewal {
 /// The status is told at most this often.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Telling the status takes no more than this part of the time: it copies what is said of every document.
+const STATUS_SHARE: u32 = 20;
+
+/// The status is never older than this, however long telling it takes.
+const STATUS_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// How long the drain waits for what runs.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 
@@ -108,7 +114,8 @@ struct Recover {
     judged: Option<Latch>,
     next_incident: IncidentId,
     remembered: HashMap<DocumentId, Remembered>,
-    documents: HashMap<DocumentId, Tracked>,
+    /// Boxed: a table keeps room for as many again, and each takes about a kilobyte.
+    documents: HashMap<DocumentId, Box<Tracked>>,
     owners: Owners,
     due: BinaryHeap<Reverse<(Instant, DocumentId)>>,
     lanes: Lanes,
@@ -208,8 +215,7 @@ impl Recover {
         heartbeat: Heartbeat,
     ) {
         let mut beat = tokio::time::interval(Heartbeat::PERIOD);
-        let mut tell = tokio::time::interval(STATUS_INTERVAL);
-        tell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tell_at = Instant::now();
         loop {
             heartbeat.beat();
             let due = self.due.peek().map_or_else(far_away, |Reverse((due, _))| *due);
@@ -219,8 +225,10 @@ impl Recover {
                 () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
                 Some(renewal) = renewals.recv() => observations = self.renew(renewal),
                 Some(ask) = orders.recv() => self.asked(ask).await,
-                _ = tell.tick(), if self.is_status_stale => {
+                () = tokio::time::sleep_until(tell_at.into()), if self.is_status_stale => {
+                    let begun = Instant::now();
                     self.tell_status();
+                    tell_at = begun + status_pause(begun.elapsed());
                     if self.judged.is_none() {
                         self.tell_unrepairable().await;
                     }
@@ -253,7 +261,11 @@ impl Recover {
         while self.running > 0 {
             heartbeat.beat();
             match tokio::time::timeout_at(deadline, finished.recv()).await {
-                Ok(Some(Finished::One(document, done))) => self.done(&document, *done).await,
+                Ok(Some(Finished::One(document, done))) => {
+                    self.done(&document, *done).await;
+                    // What would follow from it is found again, too.
+                    self.running = self.running.saturating_sub(self.lanes.drain());
+                }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
@@ -325,6 +337,11 @@ impl Recover {
         // The receiver outlives this stage; at a fatal end there is nobody left to tell.
         let _ = self.events.send(Event { at: clock::now(), fact }).await;
     }
+}
+
+/// How long the status stands that took so long to tell.
+fn status_pause(took: Duration) -> Duration {
+    (took * STATUS_SHARE).clamp(STATUS_INTERVAL, STATUS_AGE_MAX)
 }
 
 /// A time that does not come.

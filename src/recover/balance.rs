@@ -23,7 +23,7 @@ impl Recover {
     }
 
     fn bring_down(&mut self, max_bytes: u64, is_meant: impl Fn(&Tracked) -> bool) {
-        let meant = || self.documents.values().filter(|tracked| is_meant(tracked));
+        let meant = || self.documents.values().map(Box::as_ref).filter(|tracked| is_meant(tracked));
         let usage: Vec<User> = meant().map(Tracked::user).collect();
         let Some(level) = level(&usage, max_bytes) else { return };
         let gives = |tracked: &&Tracked| tracked.user().bytes > level.max(tracked.user().needed_bytes);

@@ -145,7 +145,7 @@ impl Recover {
             self.say(fact).await;
         }
         let is_over = |tracked: &Tracked| tracked.is_leaving && tracked.leftovers.values().all(|beside| beside.is_told);
-        if self.documents.get(document).is_some_and(is_over) {
+        if self.documents.get(document).is_some_and(|tracked| is_over(tracked)) {
             self.forget(document).await;
         }
     }

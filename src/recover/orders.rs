@@ -81,7 +81,7 @@ impl Recover {
     async fn steered(&mut self, steering: Steering, asker: &Asker) -> Answer {
         let scope = steering.scope().clone();
         let meant = |tracked: &&Tracked| scope.covers(tracked.subject.document.path(), &tracked.watch.name);
-        let count = self.documents.values().filter(meant).count();
+        let count = self.documents.values().map(Box::as_ref).filter(meant).count();
         let is_watch = |name: &WatchName| self.settings.watches.iter().any(|watch| watch.name == *name);
         match &scope {
             Scope::Watch(name) if !is_watch(name) => return Err(Cause::Absent(format!("there is no watch {name}"))),

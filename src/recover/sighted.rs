@@ -28,7 +28,7 @@ impl Recover {
                 if first {
                     self.forget_the_unseen().await;
                 }
-                self.is_status_stale = true;
+                self.is_status_stale |= first;
                 self.ask_for_room();
                 self.ready().await;
             }
@@ -51,6 +51,7 @@ impl Recover {
             self.enrol(&document, &watch, literal, &directory);
         }
         let Some(tracked) = self.documents.get_mut(&document) else { return };
+        self.is_status_stale |= tracked.watch.name != watch.name;
         let is_guarded_anew = tracked.belongs(watch, literal, directory, &self.standing);
         let was_seen = std::mem::replace(&mut tracked.generation, self.generation) == self.generation;
         let seen = match sight {
@@ -112,7 +113,7 @@ impl Recover {
         if let Some(remembered) = self.remembered.remove(document) {
             new.remember(&remembered);
         }
-        self.documents.insert(document.clone(), new);
+        self.documents.insert(document.clone(), Box::new(new));
     }
 
     pub(super) async fn forget(&mut self, document: &DocumentId) {
@@ -123,7 +124,7 @@ impl Recover {
         if !tracked.is_looked_at {
             self.unlooked = self.unlooked.saturating_sub(1);
         }
-        let subject = tracked.subject;
+        let subject = tracked.subject.clone();
         if let Some(incident) = tracked.incident {
             self.say(Fact::Gone { subject: subject.clone(), incident: incident.id }).await;
         }

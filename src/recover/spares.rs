@@ -86,7 +86,7 @@ impl Recover {
             return;
         }
         if std::mem::take(&mut self.spares.is_stale) {
-            let documents = self.documents.values();
+            let documents = self.documents.values().map(Box::as_ref);
             self.spares.gather(documents);
         }
         let now = Instant::now();

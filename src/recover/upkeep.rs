@@ -44,7 +44,7 @@ impl Recover {
         }
         let upkeep = Upkeep {
             guarded: Shelves::of("backups", self.documents.keys()),
-            users: self.documents.values().map(super::tracked::Tracked::user).collect(),
+            users: self.documents.values().map(|tracked| tracked.user()).collect(),
             storage: self.settings.storage,
         };
         let begun = self.lanes.aside(move |tools| Finished::KeptUp(upkeep.run(tools)));

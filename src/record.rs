@@ -70,7 +70,7 @@ impl Recorder {
         self.journal.look();
         self.feeds.look_around(now);
         if let Some(bytes) = self.journal.room_bytes() {
-            self.metrics.state_dir_has(bytes);
+            self.metrics.state_dir_has(bytes, now);
         }
         self.tell_repeats(now);
     }

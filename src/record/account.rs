@@ -1,7 +1,7 @@
 //! What is told of one fact: its line in the log, its metrics, its place in `incidents.jsonl`, its mark on the health
 //! board. One exhaustive match, so that nobody adds a fact without saying here what it means to people.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tracing::Level;
@@ -301,7 +301,7 @@ impl Recorder {
             Fact::ReloadRefused { asker, why } => reload_refused(asker.as_ref(), why),
             Fact::Steered { steering, asker } => steered(steering, asker.as_ref()),
             Fact::StorageLow { available } => {
-                self.metrics.state_dir_has(*available);
+                self.metrics.state_dir_has(*available, Instant::now());
                 let room = words::bytes(*available);
                 let sentence = format!("the state directory has only {room} left: nothing new is stored");
                 self.troubles.storage_low(&sentence);

@@ -4,11 +4,12 @@
 //! sees the very first corruption. Labels come from the configuration and from closed sets only.
 
 mod families;
+mod forecast;
 mod standing;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use prometheus::{Encoder, IntCounterVec, Registry, TextEncoder};
 
@@ -19,6 +20,7 @@ use crate::health::{Check, Standing};
 use crate::verdict::{Finding, Kind};
 
 use self::families::Families;
+use self::forecast::Forecast;
 
 /// Beyond so many watches the rest share one label, so that a generated configuration cannot flood Prometheus.
 const WATCH_LABELS_MAX: usize = 100;
@@ -38,6 +40,7 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     labels: RwLock<Arc<Labels>>,
+    forecast: Mutex<Forecast>,
 }
 
 /// How the watches are shown.
@@ -59,9 +62,11 @@ impl Metrics {
     pub fn new(watches: &[Arc<Watch>], version: &str, revision: &str) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
-        let metrics = Self { registry, families, labels: RwLock::new(Arc::new(labels(watches))) };
+        let metrics =
+            Self { registry, families, labels: RwLock::new(Arc::new(labels(watches))), forecast: Mutex::default() };
         metrics.families.build_info.get_metric_with_label_values(&[version, revision])?.set(1);
         metrics.begin_at_zero()?;
+        metrics.families.state_dir_full.set(f64::INFINITY);
         metrics.reloaded(Some(clock::now()));
         Ok(metrics)
     }
@@ -154,9 +159,11 @@ impl Metrics {
         self.families.sweep_duration.observe(took.as_secs_f64());
     }
 
-    /// The bytes that the state directory's file system has left for us.
-    pub fn state_dir_has(&self, available_bytes: u64) {
+    /// The bytes that the state directory's file system has left for us by now.
+    pub fn state_dir_has(&self, available_bytes: u64, now: Instant) {
         self.families.state_dir_avail.set(i64::try_from(available_bytes).unwrap_or(i64::MAX));
+        let mut forecast = self.forecast.lock().unwrap_or_else(PoisonError::into_inner);
+        self.families.state_dir_full.set(forecast.seconds_left(available_bytes, now));
     }
 
     /// A request was answered.

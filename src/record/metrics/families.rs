@@ -42,6 +42,7 @@ pub(super) struct Families {
     pub(super) quarantined: IntCounterVec,
     pub(super) quarantine_bytes: IntGaugeVec,
     pub(super) state_dir_avail: IntGauge,
+    pub(super) state_dir_full: Gauge,
     pub(super) health_check_ok: IntGaugeVec,
     pub(super) reload_successful: IntGauge,
     pub(super) reload_success_time: Gauge,
@@ -81,6 +82,7 @@ impl Families {
             quarantined: counters(to, "quarantined_total", "Replaced versions kept in quarantine.", &["watch"])?,
             quarantine_bytes: by_watch(to, "quarantine_bytes", "Bytes in quarantine.")?,
             state_dir_avail: gauge(to, "state_dir_avail_bytes", "Room left for the state directory.")?,
+            state_dir_full: moment(to, "state_dir_full_seconds", "Until it is full, as the last hour went.")?,
             health_check_ok: gauges(to, "health_check_ok", "1 while the check is healthy.", &["check"])?,
             reload_successful: gauge(to, "config_last_reload_successful", "0 when the last reload was refused.")?,
             reload_success_time: moment(

@@ -28,6 +28,7 @@ mod health;
 mod house;
 mod journal;
 mod kept_open;
+mod kubernetes;
 mod links;
 mod lives;
 mod living;

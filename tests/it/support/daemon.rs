@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -36,6 +36,11 @@ impl Launch {
         command.arg("run").arg("--state-dir").arg(&world.state).args(["--listen", "127.0.0.1:0"]);
         command.env("RUNTIME_DIRECTORY", &world.run);
         Self { command, state: StateDirectory(world.state.clone()) }
+    }
+
+    /// A command of the test's own, which keeps its versions in this state directory.
+    pub(crate) fn of(command: Command, state: impl Into<PathBuf>) -> Self {
+        Self { command, state: StateDirectory(state.into()) }
     }
 
     /// One more argument: a path to guard, or an option.

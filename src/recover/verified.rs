@@ -72,7 +72,7 @@ impl Recover {
         let files = FILES.max(self.documents.len().div_ceil(rounds)).min(self.verifying.ahead.len());
         let next: Vec<DocumentId> = self.verifying.ahead.drain(..files).collect();
         let asked = next.into_iter().filter_map(|document| {
-            let version = self.documents.get(&document).and_then(promised)?;
+            let version = self.documents.get(&document).and_then(|tracked| promised(tracked))?;
             Some((document, version))
         });
         asked.collect()
@@ -103,7 +103,7 @@ impl Recover {
 
     /// The document, if that version is still what a repair would put back.
     fn still(&mut self, document: &DocumentId, version: Version) -> Option<&mut Tracked> {
-        self.documents.get_mut(document).filter(|tracked| promised(tracked) == Some(version))
+        self.documents.get_mut(document).map(Box::as_mut).filter(|tracked| promised(tracked) == Some(version))
     }
 
     async fn version_gone(&mut self, document: DocumentId, version: Version) {

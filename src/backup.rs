@@ -2,6 +2,7 @@
 
 mod batch;
 mod budget;
+mod calendar;
 mod changed;
 mod compress;
 mod events;

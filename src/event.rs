@@ -390,6 +390,11 @@ pub enum Fact {
     },
     /// The state directory has room again.
     StorageBack,
+    /// The clock has leapt: nothing is removed for its age until it is set right, or has stayed so for a day.
+    ClockDoubted {
+        /// By so much.
+        leap: Duration,
+    },
     /// The file system of guarded files is nearly full: a spare is kept beside them, so that repairs need no room.
     RoomShort {
         /// A folder on it.

@@ -126,6 +126,8 @@ struct Recover {
     is_asking_for_room: bool,
     is_stock_changed: bool,
     upkeep_due: Option<Instant>,
+    /// The clock has leapt, and since then nothing goes for its age.
+    clock_doubted: Option<Instant>,
     scrubbing: Scrubbing,
     verifying: Verifying,
     comparing: Comparing,
@@ -176,6 +178,7 @@ pub async fn run(
         is_asking_for_room: false,
         is_stock_changed: false,
         upkeep_due: Some(Instant::now()),
+        clock_doubted: None,
         scrubbing: Scrubbing::default(),
         verifying: Verifying::default(),
         comparing: Comparing::default(),

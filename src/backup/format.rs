@@ -10,12 +10,15 @@ use crate::error::{Cause, Error, Result};
 /// The format of everything in the state directory. A newer program upgrades in order; an older one refuses.
 const FORMAT: &str = "1";
 
+/// The file that says so.
+pub(super) const NAME: &str = "format";
+
 /// Sees that a state directory is of the format that we know; one that says nothing is new, and says so from now on.
 ///
 /// # Errors
 /// `Refused` when a newer program wrote it; else the disk failed.
 pub fn check_format(disk: &Disk, directory: &Directory) -> Result<()> {
-    let name = OsStr::new("format");
+    let name = OsStr::new(NAME);
     let path = directory.path().join(name);
     match disk.open(directory, name)? {
         Opened::File(file, _) => {

@@ -200,7 +200,15 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn prune(&self, keep: Keep) -> Result<(usize, u64)> {
-        let mut surplus = surplus(&self.weighed()?, keep, clock::now());
+        self.prune_as_of(keep, clock::now())
+    }
+
+    /// The same, for somebody who does not believe the clock.
+    ///
+    /// # Errors
+    /// As [`Folder::prune`].
+    pub fn prune_as_of(&self, keep: Keep, now: Timestamp) -> Result<(usize, u64)> {
+        let mut surplus = surplus(&self.weighed()?, keep, now);
         let staying = self.note_before_removal(&surplus)?;
         surplus.retain(|version| !staying.contains(version));
         let mut bytes = 0;

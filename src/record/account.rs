@@ -347,6 +347,14 @@ impl Recorder {
                 self.troubles.room_back(folder);
                 Account::new(info, "room_back", format!("the file system of {} has room again", words::path(folder)))
             }
+            Fact::ClockDoubted { leap } => {
+                let span = words::span(*leap);
+                let sentence = format!(
+                    "the clock says that {span} have passed since it was last believed; if that is wrong, set it: nothing is \
+                     removed for its age for a day"
+                );
+                Account::new(warn, "clock_doubted", sentence).kept(json!({"leap_seconds": leap.as_secs()}))
+            }
             Fact::StorageBack => {
                 self.troubles.storage_back();
                 let sentence = "the state directory has room again".to_owned();

@@ -183,7 +183,7 @@ fn accept(tools: &Tools, document: &DocumentId, digest: Digest) -> Result<Stored
 fn prune(tools: &Tools, document: &DocumentId, keep: Keep) -> Result<(usize, u64)> {
     let Some(folder) = tools.backups.find(document)? else { return Ok((0, 0)) };
     folder.lock()?;
-    folder.prune(keep)
+    folder.prune_as_of(keep, tools.backups.believed_now())
 }
 
 pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {

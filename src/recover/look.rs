@@ -317,7 +317,8 @@ fn take_if(tools: &Tools, task: &Task, new: &New, stands: impl Fn() -> bool) -> 
         Taken::Already(_) => Ok(Some((None, (0, 0)))),
         Taken::New(stored) => {
             // Only after a store that succeeded; what cannot be removed now goes next time.
-            let pruned = folder.prune(Keep::of(&task.watch.rules)).unwrap_or_default();
+            let pruned =
+                folder.prune_as_of(Keep::of(&task.watch.rules), tools.backups.believed_now()).unwrap_or_default();
             Ok(Some((Some(stored), pruned)))
         }
     }

@@ -20,7 +20,11 @@ fn library() -> Option<PathBuf> {
 
 /// A daemon whose wall clock, and nothing else, is what `clock` says.
 fn with_clock(world: &World, library: &Path, clock: &Path) -> Daemon {
-    let launch = Launch::new(world).arg(&world.files).with(|command| {
+    guarding(world, &world.files, library, clock)
+}
+
+fn guarding(world: &World, guarded: &Path, library: &Path, clock: &Path) -> Daemon {
+    let launch = Launch::new(world).arg(guarded).with(|command| {
         command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
     });
@@ -78,4 +82,38 @@ fn a_clock_that_jumps_back_five_days_and_forward_a_year_costs_nothing() {
     wait_until(LIMIT, "it is whole again", || fs::read(&file).is_ok_and(|bytes| bytes == document(6, 3_000)));
     // It is whole a moment before the copy is kept.
     wait_until(LIMIT, "what was damaged is kept", || daemon.state.quarantine(&file).len() == 7);
+}
+
+#[test]
+fn nothing_goes_for_its_age_when_the_clock_leaps_by_a_year() {
+    let Some(library) = library() else { return };
+    let world = World::new();
+    let clock = world.root.join("clock");
+    set(&clock, "+0");
+    let (file, other) = (world.write("a.json", document(0, 3_000)), world.write("b.json", document(0, 3_000)));
+    let daemon = with_clock(&world, &library, &clock);
+    daemon.wait_stored(&other, &document(0, 3_000));
+    daemon.wait_stored(&file, &document(0, 3_000));
+    still_guards(&daemon, &file, 1);
+    wait_until(LIMIT, "what was damaged is kept", || daemon.state.quarantine(&file).len() == 1);
+    daemon.terminate();
+    // From here on nobody guards the other one, which is noted at the start.
+    let daemon = guarding(&world, &file, &library, &clock);
+    let shelf = daemon.state.stored_paths(&other)[0].parent().unwrap().to_owned();
+    let is_note = |name: std::ffi::OsString| name.to_string_lossy().starts_with(".gone-");
+    let is_noted = || fs::read_dir(&shelf).unwrap().any(|entry| is_note(entry.unwrap().file_name()));
+    wait_until(LIMIT, "it is noted that the other one is guarded no more", is_noted);
+    daemon.terminate();
+    // As on a machine whose clock is set only after the start.
+    set(&clock, "+365d");
+    let daemon = guarding(&world, &file, &library, &clock);
+    wait_until(LIMIT, "the leap is told", || daemon.logged("clock_doubted").len() == 1);
+    assert_eq!(daemon.state.quarantine(&file).len(), 1, "what was damaged a minute ago is gone");
+    assert_eq!(daemon.state.versions(&other).len(), 1, "versions of a file that is guarded no more are gone");
+    daemon.terminate();
+    set(&clock, "+0");
+    let daemon = guarding(&world, &file, &library, &clock);
+    daemon.wait_state(&file, "healthy");
+    assert_eq!(daemon.logged("clock_doubted").len(), 0, "the clock is right again");
+    assert_eq!(daemon.state.versions(&file).len(), 2);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::daemon::tell_changed;
 use super::store::{document, state_directory};
-use super::{Failure, Session};
+use super::{Failure, Session, say};
 use crate::backup::{Backups, Folder, New, Taken};
 use crate::config::{OnSuspicious, Rules, resolved_by_name};
 use crate::disk::Disk;
@@ -15,7 +15,7 @@ use crate::error::{Cause, Error, Result};
 use crate::hint;
 use crate::quarantine::Quarantine;
 use crate::read::Reading;
-use crate::repair::{self, Ground};
+use crate::repair::{self, Ground, Redone};
 use crate::validate::{self, Content, Reader};
 use crate::verdict::Verdict;
 
@@ -72,6 +72,25 @@ impl Hand {
             passes_suspicious: self.rules.on_suspicious == OnSuspicious::Restore,
             lock: self.rules.lock,
         })
+    }
+
+    /// Finishes a rewrite in place that was interrupted. To be asked before anything is judged: what that left is a mix of two
+    /// versions, which may even read.
+    ///
+    /// # Errors
+    /// `Refused` when a program has the file open; else the disk failed, or the mix cannot be kept.
+    pub(super) fn finish_interrupted(&self) -> Result<()> {
+        match self.with_ground(repair::finish_redo)? {
+            Redone::Nothing => Ok(()),
+            Redone::Finished(version) => {
+                say(format_args!("{}: an interrupted rewrite to version {version} is finished now", self.document));
+                Ok(())
+            }
+            Redone::Waiting => {
+                let why = "a rewrite of it was interrupted and is to be finished first, and a program has it open";
+                Err(Error::new("finishing", self.document.path(), Cause::Refused(why.to_owned())))
+            }
+        }
     }
 
     /// Who reads it.

@@ -108,6 +108,7 @@ fn is_no_folder(error: &Error) -> bool {
 /// `false`: it reads, and is left for a person to look at.
 fn one(path: &Path, session: &mut Session<'_>) -> Result<bool, Failure> {
     let hand = Hand::on(path, session)?;
+    hand.finish_interrupted()?;
     for _ in 0..TRIES {
         match wrong(&hand)? {
             None => return Ok(true),

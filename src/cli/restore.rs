@@ -39,6 +39,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     let hand = Hand::on(&arguments.path, session)?;
     let (folder, versions) = hand.versions()?;
+    if arguments.output.is_none() && !arguments.dry_run {
+        hand.finish_interrupted()?;
+    }
     let present = Present::of(&hand)?;
     if arguments.output.is_none() && !arguments.chooses() && matches!(present, Present::Valid) {
         let why = "it is valid: say which version to put in its place, as a VERSION or with --at".to_owned();

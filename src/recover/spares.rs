@@ -14,7 +14,8 @@ use super::lanes::Finished;
 use super::tracked::Tracked;
 use crate::disk::Room;
 use crate::disk::directory::Directory;
-use crate::document::DocumentId;
+use crate::document::{Digest, DocumentId, Stored};
+use crate::error::Result;
 use crate::event::Fact;
 use crate::repair::GRACE;
 use crate::swap::spare::{self, Owner};
@@ -25,6 +26,9 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// What every usual file system gives a file at a time.
 const BLOCK_BYTES: u64 = 4096;
+
+/// So many good versions are compared with what stands at a spare's name and is none.
+const VERSIONS_TRIED: usize = 8;
 
 /// The file systems of the guarded files, by device number.
 #[derive(Debug, Default)]
@@ -197,14 +201,27 @@ impl Folder {
 
     /// Ends with what a repair on a full disk left at the spare's name; `true`: it is to be looked at again.
     fn settle(&self, tools: &Tools) -> bool {
-        let is_kept = |bytes, digest| {
+        let is_kept = |bytes: &[u8]| {
+            let (count, digest) = (bytes.len() as u64, Digest::of(bytes));
             self.documents.iter().any(|document| {
                 let is_version = || tools.backups.find(document)?.map_or(Ok(false), |folder| folder.keeps(digest));
-                tools.quarantine.holds(document, bytes, digest).unwrap_or(false) || is_version().unwrap_or(false)
+                tools.quarantine.holds(document, count, digest).unwrap_or(false)
+                    || is_version().unwrap_or(false)
+                    || is_half_filled(tools, document, bytes).unwrap_or(false)
             })
         };
         spare::settle(&tools.disk, &self.directory, GRACE, is_kept).unwrap_or(false)
     }
+}
+
+/// Are these bytes what somebody leaves of a spare who dies while a repair is written into it?
+fn is_half_filled(tools: &Tools, document: &DocumentId, bytes: &[u8]) -> Result<bool> {
+    let Some(folder) = tools.backups.find(document)? else { return Ok(false) };
+    let versions = folder.versions()?;
+    let is_it =
+        |stored: &Stored| folder.bytes(stored.version).is_ok_and(|version| spare::is_half_filled_with(bytes, &version));
+    // A repair takes the newest that is good, or, where that is rotten, one before.
+    Ok(versions.iter().filter(|stored| stored.mark.is_last_good()).take(VERSIONS_TRIED).any(is_it))
 }
 
 impl Round {

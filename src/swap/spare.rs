@@ -9,11 +9,13 @@ use crate::disk::directory::Directory;
 use crate::disk::lease::{self, Request};
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, File, Opened};
-use crate::document::Digest;
 use crate::error::{Cause, Error, Result};
 
 /// The name of the spare, one a folder: an exchange needs it in the folder of what it is exchanged with.
 pub const NAME: &str = ".jsonwarden-spare";
+
+/// A spare has whole blocks of so many bytes, which every usual file system gives a file at a time.
+const BLOCK_BYTES: usize = 4096;
 
 /// Whose the spare is: a quota that a repair would be charged to has been charged already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,16 +89,11 @@ pub fn discard(disk: &Disk, directory: &Directory) -> Result<()> {
 }
 
 /// Removes what a repair on a full disk left at the spare's name, once it is as old as `grace`, nobody writes it, and its bytes
-/// are known to be kept: `is_kept` is asked for how many they are, and their digest. `true`: it is to be looked at again.
+/// are known to be kept: `is_kept` is asked for them. `true`: it is to be looked at again.
 ///
 /// # Errors
 /// The disk failed.
-pub fn settle(
-    disk: &Disk,
-    directory: &Directory,
-    grace: Duration,
-    is_kept: impl Fn(u64, Digest) -> bool,
-) -> Result<bool> {
+pub fn settle(disk: &Disk, directory: &Directory, grace: Duration, is_kept: impl Fn(&[u8]) -> bool) -> Result<bool> {
     let (name, path) = (OsStr::new(NAME), directory.path().join(NAME));
     let Opened::File(file, found) = disk.open(directory, name)? else { return Ok(false) };
     let is_spare = disk.read_at(&file, &path, 0, 1)?.iter().all(|byte| *byte == 0);
@@ -109,10 +106,20 @@ pub fn settle(
     let Request::Granted(lease) = lease::request(&file) else { return Ok(true) };
     let Some(bytes) = disk.read(&file, &path, found.bytes, || lease.is_unbroken())? else { return Ok(true) };
     let is_there = disk.look(directory, name)? == Some(found);
-    if is_there && is_kept(found.bytes, Digest::of(&bytes)) && lease.is_unbroken() {
+    if is_there && is_kept(&bytes) && lease.is_unbroken() {
         disk.unlink(directory, name)?;
     }
     Ok(!is_there)
+}
+
+/// Is this a spare into which not all of a version was written: its beginning, zeros from there on, in whole blocks, and more of
+/// them than the version has? Then whatever is in it is in the version. (Damage that was swapped out is no longer than what
+/// it replaced, and is kept.)
+#[must_use]
+pub fn is_half_filled_with(bytes: &[u8], version: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let is_room = bytes.len().is_multiple_of(BLOCK_BYTES) && bytes.len() > version.len();
+    is_room && bytes.get(..end).is_some_and(|begun| version.starts_with(begun))
 }
 
 /// A spare that is about to be written into.

@@ -67,7 +67,7 @@ fn where_there_is_no_room_for_a_name_either_the_spare_is_exchanged_under_its_own
         assert_eq!(fs::read(spare_of(&bench)).unwrap(), DAMAGED);
         assert!(spare::prepare(&Disk::default(), &hands.directory, 8192, owner_of(&bench)).is_err());
         let settle = |grace, is_kept| {
-            spare::settle(&Disk::default(), &hands.directory, grace, |_, _| is_kept).unwrap();
+            spare::settle(&Disk::default(), &hands.directory, grace, |_| is_kept).unwrap();
             spare_of(&bench).exists()
         };
         assert!(settle(GRACE, true), "a late writer may still come");
@@ -148,5 +148,23 @@ fn bytes_that_somebody_put_at_the_spare_s_name_are_neither_used_nor_removed() {
         assert_eq!((after.ino(), after.len(), after.nlink()), (before.ino(), before.len(), before.nlink()));
         let another = bench.state.join("another's");
         assert!(!another.exists() || fs::read(another).unwrap() == vec![0; 4096]);
+    }
+}
+
+#[test]
+fn a_spare_that_a_death_left_half_filled_is_told_from_bytes_that_are_nowhere_else() {
+    let version = vec![b'7'; 5_000];
+    let spare = |written: &[u8], bytes: usize| [written, &vec![0; bytes - written.len()]].concat();
+    for written in [0, 1, 4_096, 5_000] {
+        assert!(spare::is_half_filled_with(&spare(&version[..written], 8_192), &version), "{written} bytes");
+    }
+    for (what, bytes) in [
+        ("another's bytes", spare(b"8", 8_192)),
+        ("more than the version", [&version[..], b"8", &vec![0; 3_191]].concat()),
+        ("damage of the version's length", spare(&version[..100], 5_000)),
+        ("damage that is cut", version[..4_096].to_vec()),
+        ("not whole blocks", spare(&version[..100], 8_000)),
+    ] {
+        assert!(!spare::is_half_filled_with(&bytes, &version), "{what}");
     }
 }

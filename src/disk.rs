@@ -33,6 +33,7 @@ pub use room::Room;
 pub use std::fs::File;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 
 use crate::error::{Error, Result};
 use directory::Directory;
@@ -268,7 +269,7 @@ impl Disk {
     /// The disk failed.
     pub fn sync_directory(&self, directory: &Directory) -> Result<()> {
         self.step(Step::SyncDirectory)
-            .and_then(|()| rustix::fs::fsync(directory).map_err(io::Error::from))
+            .and_then(|()| retry_on_intr(|| rustix::fs::fsync(directory)).map_err(io::Error::from))
             .map_err(|error| Error::new("syncing the folder", directory.path(), error))
     }
 
@@ -279,7 +280,7 @@ impl Disk {
     /// The disk is full or failed.
     pub fn sync_file_system(&self, directory: &Directory) -> Result<()> {
         self.step(Step::SyncFileSystem)
-            .and_then(|()| rustix::fs::syncfs(directory).map_err(io::Error::from))
+            .and_then(|()| retry_on_intr(|| rustix::fs::syncfs(directory)).map_err(io::Error::from))
             .map_err(|error| Error::new("syncing the file system of", directory.path(), error))
     }
 }

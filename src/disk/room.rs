@@ -72,7 +72,8 @@ fn allocate_with(file: &File, flags: FallocateFlags, bytes: u64) -> io::Result<(
     if file.metadata()?.blocks().saturating_mul(BLOCK_BYTES) >= bytes {
         return Ok(());
     }
-    match rustix::fs::fallocate(file, flags, 0, bytes) {
+    // A tmpfs gives up when any signal comes; whoever asks again gets what is lacking.
+    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, flags, 0, bytes)) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
         Err(errno) => Err(errno.into()),
     }

@@ -1,6 +1,7 @@
 //! A running daemon meets errors: each is counted once, in one counter, and told; what cannot be read is never taken for
 //! corrupt; and when the trouble is over everything is made up for.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,12 +42,18 @@ impl Attached {
         Self { child, trace }
     }
 
+    /// Lets go; how many calls failed because of it and name this.
+    fn detach(self, naming: &str) -> usize {
+        self.failed(naming).len()
+    }
+
     /// Lets go; the lines of the calls that failed because of it and name this.
-    fn detach(mut self, naming: &str) -> usize {
+    fn failed(mut self, naming: &str) -> Vec<String> {
         let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
         self.child.wait().unwrap();
         let text = String::from_utf8_lossy(&fs::read(&self.trace).unwrap()).into_owned();
-        text.lines().filter(|line| line.contains("(INJECTED)") && line.contains(naming)).count()
+        let failed = text.lines().filter(|line| line.contains("(INJECTED)") && line.contains(naming));
+        failed.map(str::to_owned).collect()
     }
 }
 
@@ -84,6 +91,13 @@ fn counted(daemon: &Daemon) -> Vec<usize> {
     COUNTERS.iter().map(|(name, labels)| scrape.count(name, labels)).collect()
 }
 
+/// Each failed sync is of another file: one whose sync failed is garbage, and never synced again.
+fn are_all_others(lines: &[String]) {
+    let path = |line: &String| line.split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned();
+    let paths: BTreeSet<String> = lines.iter().map(path).collect();
+    assert_eq!(paths.len(), lines.len(), "{lines:#?}");
+}
+
 /// A new version cannot be stored while this call fails.
 fn a_backup_fails(call: &str, error: &str, words: &str) {
     let world = World::new();
@@ -92,7 +106,11 @@ fn a_backup_fails(call: &str, error: &str, words: &str) {
     let attached = Attached::new(&daemon, &world, &[&expressions[0], &expressions[1]], None);
     fs::write(&file, document(2, 3_000)).unwrap();
     wait_until(LIMIT, &format!("{error} from {call} is told"), || !daemon.logged("backup_failed").is_empty());
-    let failed = attached.detach("/backups/");
+    let lines = attached.failed("/backups/");
+    let failed = lines.len();
+    if call == "fsync" {
+        are_all_others(&lines);
+    }
     daemon.wait_stored(&file, &document(2, 3_000));
     wait_until(LIMIT, "health is well", || daemon.get("/healthz").body.contains("\"healthy\""));
     assert_eq!(counted(&daemon), [failed, 0, 0, 0, 0, 0], "{error} from {call}");
@@ -162,6 +180,27 @@ fn every_error_while_storing_is_counted_once_and_told_and_made_up_for() {
             scope.spawn(move || a_backup_fails(call, error, words));
         }
     });
+}
+
+#[test]
+fn a_call_that_is_interrupted_is_no_failure() {
+    if !strace::is_there() || !is_root() {
+        return;
+    }
+    let world = World::new();
+    let (file, daemon) = guarded(&world);
+    // Each thread's first such call, and every third after it.
+    let inject = "inject=fsync,pwrite64,fallocate,read:error=EINTR:when=1+3";
+    let attached = Attached::new(&daemon, &world, &["trace=fsync,pwrite64,fallocate,read", inject], None);
+    fs::write(&file, document(2, 3_000)).unwrap();
+    daemon.wait_stored(&file, &document(2, 3_000));
+    fs::write(&file, b"{\"torn").unwrap();
+    wait_until(LIMIT, "it is whole again", || fs::read(&file).is_ok_and(|bytes| bytes == document(2, 3_000)));
+    wait_until(LIMIT, "it is told", || daemon.count("restores_total", &[("outcome", "repaired")]) == 1);
+    let interrupted = attached.detach("");
+    assert!(interrupted > 10, "{interrupted}");
+    assert_eq!(counted(&daemon), [0, 0, 0, 1, 1, 0], "{}", daemon.log_text());
+    println!("{interrupted} calls interrupted, none counted as a failure");
 }
 
 #[test]

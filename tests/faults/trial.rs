@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jsonwarden::backup::Keep;
+use jsonwarden::backup::{Keep, Redo};
 use jsonwarden::config::Rules;
 use jsonwarden::disk::Disk;
-use jsonwarden::document::{Mark, Version};
+use jsonwarden::document::{Digest, Mark, Version};
 use jsonwarden::repair::{Outcome, finish_redo, restore};
 use jsonwarden::verdict::Verdict;
 use jsonwarden::write::Writer;
@@ -72,6 +74,36 @@ fn good(place: &Path) -> Bench {
     Bench::with(place, GOOD)
 }
 
+/// Its rewrite in place was interrupted, and what stands there is a mix.
+fn interrupted(place: &Path) -> Bench {
+    let bench = damaged(place);
+    let hands = bench.hands();
+    hands.quarantine.keep(&hands.document, "truncated", DAMAGED).unwrap();
+    let folder = hands.backups.find(&hands.document).unwrap().unwrap();
+    folder.lock().unwrap();
+    let inode = fs::metadata(bench.path()).unwrap().ino();
+    let (digest, damaged) = (Digest::of(GOOD), Digest::of(DAMAGED));
+    folder.write_redo(&Redo { version: Version(1), digest, damaged, inode }).unwrap();
+    // Longer than the damage was, and not cut yet.
+    bench.write(&GOOD[..GOOD.len() - 3]);
+    drop(folder);
+    bench
+}
+
+/// Its newest version's number is such that the next one lets old ones go.
+fn with_a_full_shelf(place: &Path) -> Bench {
+    let bench = good(place);
+    for number in 2..5 {
+        bench.hands().store(format!("[{number}]").as_bytes(), Mark::Suspicious);
+    }
+    bench.hands().store(GOOD, Mark::Good);
+    let is_newest = |path: &&PathBuf| path.file_name().unwrap().as_bytes().starts_with(b"00000005-");
+    let newest = bench.stored_files().iter().find(is_newest).unwrap().to_owned();
+    let name = newest.file_name().unwrap().to_str().unwrap().replacen("00000005-", "00000015-", 1);
+    fs::rename(&newest, newest.with_file_name(name)).unwrap();
+    bench
+}
+
 /// Many versions, of which few are wanted.
 fn with_history(place: &Path) -> Bench {
     let bench = Bench::with(place, NEWER);
@@ -103,9 +135,19 @@ fn stores_and_prunes(bench: &Bench, disk: &Disk) -> bool {
     pruned.is_ok()
 }
 
+fn finishes(bench: &Bench, disk: &Disk) -> bool {
+    finish_redo(&bench.hands_with(disk.clone()).ground()).is_ok()
+}
+
 /// The safe write, of `NEWER`.
 pub(crate) fn writes(bench: &Bench, disk: &Disk) -> bool {
     let writer = Writer::open(disk, &bench.path(), &bench.state, Rules::default());
+    writer.is_ok_and(|writer| writer.replace(NEWER).is_ok())
+}
+
+fn writes_and_prunes(bench: &Bench, disk: &Disk) -> bool {
+    let rules = Rules { keep_last: 2, keep_within: Duration::ZERO, ..Rules::default() };
+    let writer = Writer::open(disk, &bench.path(), &bench.state, rules);
     writer.is_ok_and(|writer| writer.replace(NEWER).is_ok())
 }
 
@@ -114,7 +156,7 @@ fn does_nothing(_: &Bench, _: &Disk) -> bool {
 }
 
 /// All that is tried.
-pub(crate) const TRIALS: [Trial; 9] = [
+pub(crate) const TRIALS: [Trial; 11] = [
     Trial {
         name: "repair --offline",
         prepare: damaged,
@@ -171,6 +213,24 @@ pub(crate) const TRIALS: [Trial; 9] = [
         ends: &[NEWER],
     },
     Trial {
+        name: "repair --offline, after an interrupted rewrite",
+        prepare: interrupted,
+        arguments: &["repair", "--offline"],
+        act: finishes,
+        may_stand: &[],
+        precious: &[DAMAGED, GOOD],
+        ends: &[GOOD],
+    },
+    Trial {
+        name: "write, and pruning",
+        prepare: with_a_full_shelf,
+        arguments: &["write", "DOCUMENT"],
+        act: writes_and_prunes,
+        may_stand: &[Some(GOOD), Some(NEWER)],
+        precious: &[GOOD],
+        ends: &[GOOD, NEWER],
+    },
+    Trial {
         name: "a backup, and pruning",
         prepare: with_history,
         arguments: &[],
@@ -204,7 +264,7 @@ impl Trial {
     pub(crate) fn prepare(&self, place: &Path) -> Bench {
         let bench = (self.prepare)(place);
         let text = format!(
-            "state_dir = \"{}\"\n[defaults]\nsettle = \"1ms\"\n[[watch]]\nname = \"w\"\npaths = [\"{}\"]\n",
+            "state_dir = \"{}\"\n[defaults]\nsettle = \"1ms\"\n[defaults.backup]\nkeep_last = 2\nkeep_within = \"0s\"\n[[watch]]\nname = \"w\"\npaths = [\"{}\"]\n",
             bench.state.display(),
             bench.folder.display()
         );

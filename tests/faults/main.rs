@@ -18,6 +18,7 @@ mod events;
 mod failed;
 mod interrupted;
 mod killed;
+mod mounts;
 mod names;
 mod power_cuts;
 mod quota;

@@ -15,7 +15,9 @@ fn a_folder_that_is_mounted_twice_and_guarded_twice_loses_nothing() {
     let (file, other) = (here.join("a.json"), there.join("a.json"));
     let text = format!(
         "sweep_interval = \"1s\"\n[defaults]\nsettle = \"200ms\"\nmax_repairs = 0\n[defaults.backup]\nmin_interval = \"0s\"\n\
-         [[watch]]\nname = \"here\"\npaths = [{here:?}]\n[[watch]]\nname = \"there\"\npaths = [{there:?}]\n"
+         [[watch]]\nname = \"here\"\npaths = [\"{}\"]\n[[watch]]\nname = \"there\"\npaths = [\"{}\"]\n",
+        here.display(),
+        there.display()
     );
     fs::write(&file, document(0, 3_000)).unwrap();
     let daemon = Launch::new(&world).config(&world, &text).start();

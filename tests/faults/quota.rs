@@ -60,7 +60,8 @@ impl Limited {
 
 fn guarding(world: &World, folder: &Path) -> Daemon {
     let text = format!(
-        "[defaults]\nmax_repairs = 0\n[defaults.backup]\nmin_interval = \"0s\"\n[[watch]]\nname = \"w\"\npaths = [{folder:?}]\n"
+        "[defaults]\nmax_repairs = 0\n[defaults.backup]\nmin_interval = \"0s\"\n[[watch]]\nname = \"w\"\npaths = [\"{}\"]\n",
+        folder.display()
     );
     Launch::new(world).config(world, &text).start()
 }
@@ -92,7 +93,7 @@ fn a_repair_that_a_quota_forbids_is_told_and_done_when_the_quota_is_lifted() {
 
 /// Fills up where the versions go: nothing that is there goes, repairs go on, what is replaced is kept, and all is well
 /// afterwards.
-fn goes_on_when_there_is_room(world: &World, fill: impl FnOnce(), empty: impl FnOnce(), words: &str) {
+fn goes_on_when_there_is_room(world: &World, use_up: impl FnOnce(), make_room: impl FnOnce(), words: &str) {
     let versions: Vec<Vec<u8>> = (1..=3).map(|generation| document(generation, 3_000)).collect();
     let file = world.write("a.json", &versions[0]);
     let daemon = guarding(world, &world.files);
@@ -101,7 +102,7 @@ fn goes_on_when_there_is_room(world: &World, fill: impl FnOnce(), empty: impl Fn
         daemon.wait_stored(&file, version);
     }
     let stored = daemon.state.stored_paths(&file);
-    fill();
+    use_up();
     fs::write(&file, &versions[2]).unwrap();
     wait_until(LIMIT, "it is told", || !daemon.logged("backup_failed").is_empty());
     let told = daemon.logged("backup_failed");
@@ -113,7 +114,7 @@ fn goes_on_when_there_is_room(world: &World, fill: impl FnOnce(), empty: impl Fn
     let beside = || fs::read_dir(&world.files).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
     wait_until(LIMIT, "what was damaged is told to be beside", || !daemon.logged("left_beside").is_empty());
     assert!(beside().any(|bytes| bytes == TORN), "what was damaged is lost");
-    empty();
+    make_room();
     fs::write(&file, &versions[2]).unwrap();
     daemon.wait_stored(&file, &versions[2]);
     assert!(daemon.state.stored_paths(&file).starts_with(&stored), "what was stored before is there");

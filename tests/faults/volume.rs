@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{is_root, skip};
+use crate::support::{LIMIT, is_root, skip, wait_until};
 
 /// A kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,15 @@ impl Volume {
     /// The power is back: the file system recovers as it does after a crash. Nobody may have a file open.
     pub(crate) fn restore_power(&self) {
         assert!(succeeds(Command::new("umount").arg(&self.point)), "{} is in use", self.point.display());
+        // Another process may have a mount namespace of its own for a moment, and in that the file system is still mounted:
+        // whoever mounts it again meanwhile gets the dead one.
+        wait_until(LIMIT, "nobody has it mounted", || !self.is_attached());
         assert!(self.mount(), "{} does not come back", self.kind.name());
+    }
+
+    fn is_attached(&self) -> bool {
+        let output = Command::new("losetup").arg("-j").arg(&self.image).output().unwrap();
+        !output.stdout.is_empty()
     }
 
     /// Makes all of it durable.

@@ -201,7 +201,8 @@ fn a_state_directory_that_is_full_at_start_is_told() {
     if daemon.has_ended() {
         let (status, _) = daemon.wait_end(Duration::ZERO);
         assert_eq!(status.code(), Some(1));
-        assert!(daemon.log_text().contains(world.state.to_str().unwrap()), "{}", daemon.log_text());
+        // The last of its log may be read a moment after its end is seen.
+        wait_until(LIMIT, "it says where", || daemon.log_text().contains(world.state.to_str().unwrap()));
     }
     assert_eq!(fs::read(&path).unwrap(), document(1, 3_000));
 }

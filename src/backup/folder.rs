@@ -99,10 +99,13 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn weighed(&self) -> Result<Vec<Weighed>> {
+        // The names before the record: a version is recorded before it is named, so that no suspicious one is ever taken
+        // for one of which nothing is recorded, and passes for good while it is being stored.
+        let names = self.names()?;
         let remarks = record::parse(&self.record()?);
         let enrolled = remarks.iter().max_by_key(|(version, _)| **version).map(|(_, remark)| remark.dialect);
         let mut versions = Vec::new();
-        for (name, found) in self.names()? {
+        for (name, found) in names {
             let remark = remarks.get(&found.version);
             let (bytes, file_bytes) = if let Some(remark) = remark {
                 (remark.bytes, remark.file_bytes)

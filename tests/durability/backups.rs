@@ -297,3 +297,27 @@ fn of_a_thousand_flipped_bits_each_is_found_or_changes_nothing() {
         assert!(missed == 0 || compress == Compress::Always);
     }
 }
+
+#[test]
+fn a_suspicious_version_is_suspicious_to_whoever_looks_while_it_is_stored() {
+    let bench = Bench::new();
+    let (hands, looking) = (bench.hands(), bench.hands());
+    hands.take(b"{}", Mark::Suspicious).unwrap();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (is_over, looking) = (&is_over, &looking);
+        let looks = scope.spawn(move || {
+            let folder = looking.backups.find(&looking.document).unwrap().unwrap();
+            let mut seen = 0;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                seen += folder.versions().unwrap().iter().filter(|stored| stored.mark != Mark::Suspicious).count();
+            }
+            seen
+        });
+        for number in 0..60 {
+            hands.take(format!("[{number}]").as_bytes(), Mark::Suspicious).unwrap();
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(looks.join().unwrap(), 0, "so often one passed for another");
+    });
+}

@@ -15,6 +15,7 @@ mod log_file;
 pub mod memory;
 pub mod mounts;
 mod names;
+mod nowhere;
 pub mod path;
 pub mod prospects;
 mod room;

@@ -37,7 +37,9 @@ fn backups(disk: &Disk, state_dir: &Path) -> Result<Backups> {
 pub(super) fn state_directory(disk: &Disk, state_dir: &Path) -> Result<Directory> {
     let absent = |error: Error| match error.io_kind() {
         Some(ErrorKind::NotFound) => {
-            let why = "there is no such state directory; name the daemon's with --state-dir, or ask as its user (root: sudo)".to_owned();
+            let why =
+                "there is no such state directory; name the daemon's with --state-dir, or ask as its user (root: sudo)"
+                    .to_owned();
             Error::new("opening", state_dir, Cause::Absent(why))
         }
         _ => error,

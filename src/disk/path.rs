@@ -7,7 +7,6 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::Disk;
-use super::directory::Directory;
 use super::signature::Signature;
 use crate::error::{Error, Result};
 
@@ -22,15 +21,6 @@ impl Disk {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(errno) => Err(Error::new("looking at", path, errno)),
         }
-    }
-
-    /// A folder in which no document can be found or made, to stand for one that cannot be opened: the kernel's list of
-    /// our descriptors, whose names are numbers.
-    ///
-    /// # Errors
-    /// There is no /proc, or no descriptor is left.
-    pub fn open_nowhere(&self) -> Result<Directory> {
-        self.open_directory(&Path::new("/proc").join(std::process::id().to_string()).join("fdinfo"))
     }
 
     /// What a symbolic link says; `None`: it is no link.
@@ -50,17 +40,4 @@ impl Disk {
 #[must_use]
 pub fn identity_of(handle: &impl std::os::fd::AsFd) -> Option<(u64, u64)> {
     rustix::fs::fstat(handle).ok().map(|found| (found.st_dev, found.st_ino))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::OsStr;
-
-    #[test]
-    fn nowhere_holds_no_document_and_takes_none() {
-        let nowhere = Disk::default().open_nowhere().unwrap();
-        assert_eq!(Disk::default().look(&nowhere, OsStr::new("a.json")).unwrap(), None);
-        assert!(Disk::default().create(&nowhere, OsStr::new("a.json"), 0o600).is_err());
-    }
 }

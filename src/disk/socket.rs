@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::{Access, AtFlags, Mode};
 
 use super::directory::Directory;
 use super::{Disk, File};
@@ -97,9 +97,12 @@ impl Disk {
     }
 }
 
-/// By the folder's handle: a socket's path has 107 bytes at most (unix(7)), and a folder's may have more.
+/// By the folder's handle: a socket's path has 107 bytes at most (unix(7)), and a folder's may have more. Without /proc (a bare
+/// chroot) there is nothing but that path.
 fn short(folder: &Directory) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{NAME}", folder.as_fd().as_raw_fd()))
+    let by_handle = PathBuf::from(format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd()));
+    let is_there = rustix::fs::access(&by_handle, Access::EXISTS).is_ok();
+    if is_there { by_handle.join(NAME) } else { folder.path().join(NAME) }
 }
 
 fn connect_in(folder: &Directory) -> io::Result<UnixStream> {

@@ -59,7 +59,7 @@ impl Conductor {
             ends: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             most_open: raise_descriptor_limit() / 2,
-            nowhere: Arc::new(disk.open_nowhere().map_err(|error| fatal(error.to_string()))?),
+            nowhere: Arc::new(disk.open_nowhere(&settings.state_dir).map_err(|error| fatal(error.to_string()))?),
             found,
             complained,
             territory: RwLock::new(Arc::new(territory)),

@@ -10,6 +10,7 @@ mod absent;
 mod agreeing;
 mod attributes;
 mod bad_input;
+mod bare;
 mod bus;
 mod by_hand;
 mod checking;

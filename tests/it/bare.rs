@@ -28,7 +28,7 @@ fn without_proc_it_guards_and_answers() {
     let world = World::new();
     let path = world.write("a.json", "{\"lamp\": \"on\"}");
     let config = format!("[[watch]]\nname = \"test\"\npaths = [{:?}]\nsettle = \"200ms\"\n", world.files);
-    let daemon = Launch::new(&world).config(&world, &config).with(without_proc).start();
+    let _daemon = Launch::new(&world).config(&world, &config).with(without_proc).start();
     fs::write(&path, "{\"lamp\": ").unwrap();
     wait_until(LIMIT, "it is repaired", || fs::read(&path).is_ok_and(|bytes| bytes == b"{\"lamp\": \"on\"}"));
     let mut ask = command();

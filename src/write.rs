@@ -247,6 +247,14 @@ impl Writer {
         }
     }
 
+    /// Does anything stand at the name?
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn is_there(&self) -> Result<bool> {
+        Ok(self.disk.look(&self.directory, self.document.name())?.is_some())
+    }
+
     /// Would this be fit to follow what is there? As [`Writer::refuse_invalid`], but for what is known of older versions.
     ///
     /// # Errors

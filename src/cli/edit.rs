@@ -85,9 +85,14 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
 fn base(writer: &Writer) -> std::result::Result<Base, Unwritten> {
     let mut base = None;
     let absent = |why: &str| Error::new("editing", writer.document().path(), Cause::Absent(why.to_owned()));
+    let gone = "it is not there; make it with `jsonwarden write`";
+    if !writer.is_there().map_err(Unwritten::Failed)? {
+        // Not even a lock is made for it.
+        return Err(Unwritten::Failed(absent(gone)));
+    }
     let seen = writer.update(Damaged::Repair, |present: Option<Present>| {
         let Some(Present { bytes, dialect, version }) = present else {
-            return Err(Unwritten::Failed(absent("it is not there; make it with `jsonwarden write`")));
+            return Err(Unwritten::Failed(absent(gone)));
         };
         base = Some(Base { bytes: bytes.to_vec(), dialect, version });
         Err::<Vec<u8>, _>(Unwritten::Seen)
@@ -185,7 +190,7 @@ impl Edit<'_> {
         let why = match confirmation.wait(within) {
             Answer::Yes => return Ok(0),
             Answer::No => "not confirmed",
-            Answer::Nobody => "the terminal is gone",
+            Answer::Nobody => "interrupted, or the terminal is gone",
             Answer::Late => "nobody confirmed it in time",
         };
         // What stood there before is no loss, however much less it is.

@@ -58,17 +58,17 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
         }
         Err(failure) => return Err(failure),
     };
-    let status = Child::spawn(&arguments.command)?.wait(forwarding);
+    let status = Child::spawn(&arguments.command).map(|child| child.wait(forwarding));
     if let Some(guard) = guard {
         guard.end();
     }
-    Ok(status)
+    Ok(status?)
 }
 
 /// Everything whole, and guarded from now on.
 fn guarded(loaded: Loaded, is_forced: bool, session: &mut Session<'_>) -> Result<Guard, Failure> {
     if loaded.settings.watches.is_empty() {
-        return Err(nothing_to_guard(&loaded).into());
+        return Err(nothing_to_guard(&loaded, "jsonwarden exec PATH… -- COMMAND").into());
     }
     let forced = |failure: Failure| {
         if !is_forced {

@@ -131,6 +131,10 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
         return Err(Error::new("patching", path, Cause::Usage(why)).into());
     }
     let writer = writer(&path, &pen, session)?;
+    if !writer.is_there()? {
+        // Not even a lock is made for it.
+        return Err(absent(&writer).into());
+    }
     let edit = |present: Option<Present>| patched(&writer, present, if_version.map(Version), &operations);
     let written = writer.update(Damaged::Repair, edit).map_err(|unpatched| match unpatched {
         Unpatched::Write(error) => failure(&path, error),
@@ -159,15 +163,18 @@ fn patched(
     operations: &[Operation],
 ) -> Result<Vec<u8>, Unpatched> {
     let path = writer.document().path();
-    let refused = |why| Unpatched::Failed(Error::new("patching", path, Cause::Absent(why)));
-    let Some(present) = present else {
-        return Err(refused("it is not there; make it with `jsonwarden write`".to_owned()));
-    };
+    let present = present.ok_or_else(|| Unpatched::Failed(absent(writer)))?;
     if let Some(wanted) = if_version.filter(|wanted| *wanted != present.version) {
-        return Err(refused(format!("its newest version is {}, not {wanted}", present.version)));
+        let why = format!("its newest version is {}, not {wanted}", present.version);
+        return Err(Unpatched::Failed(Error::new("patching", path, Cause::Absent(why))));
     }
     let content = Content { bytes: present.bytes, dialect: present.dialect };
     apply(content, operations).map_err(|refusal: Refusal| Unpatched::Failed(refusal.into_error("patching", path)))
+}
+
+fn absent(writer: &Writer) -> Error {
+    let why = "it is not there; make it with `jsonwarden write`".to_owned();
+    Error::new("patching", writer.document().path(), Cause::Absent(why))
 }
 
 fn report(writer: &Writer, written: Written, json: bool, session: &mut Session<'_>) -> io::Result<()> {

@@ -29,17 +29,17 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
     // What is wrong with fragments the daemon says itself, in its log.
     let loaded = load(&session.options, &session.surroundings, &session.disk, validate::check_schema)?;
     if loaded.settings.watches.is_empty() {
-        return Err(nothing_to_guard(&loaded).into());
+        return Err(nothing_to_guard(&loaded, "jsonwarden run PATH…").into());
     }
     let (options, surroundings) = (session.options.clone(), session.surroundings.clone());
     Ok(guard(Start { settings: loaded.settings, options, surroundings, companion: None }))
 }
 
-/// That no watch names anything.
-pub(super) fn nothing_to_guard(loaded: &Loaded) -> LoadError {
+/// That no watch names anything, and how it is named on the command line.
+pub(super) fn nothing_to_guard(loaded: &Loaded, named: &str) -> LoadError {
     let place = loaded.file.as_deref().map_or_else(|| "a configuration file".to_owned(), shown);
     let what = format!(
-        "nothing to guard; name files or folders (jsonwarden run PATH…), or write a [[watch]] with name and paths into {place}"
+        "nothing to guard; name files or folders ({named}), or write a [[watch]] with name and paths into {place}"
     );
     LoadError::Wrong(vec![Problem { origin: Origin::Default, what }])
 }

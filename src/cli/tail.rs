@@ -144,14 +144,26 @@ impl Tail {
 
     fn follow(&mut self, document: &DocumentId, session: &mut Session<'_>) -> Ended {
         let waking = Waking::new(document)?;
+        let mut told = None;
         loop {
-            self.print_all(session)?;
+            let why = self.print_all(session)?;
+            // A document that is being written does not read for a moment, which is not worth a word.
+            if why.is_some() && why != told && (why == Some(NOT_THERE) || self.is_old(document)) {
+                say(format_args!("{}: {}; waiting", shown(&self.path), why.unwrap_or_default()));
+                told = why;
+            }
             // What changed within a tick may look the same; then it is looked at once more.
             let wait = if self.seen.is_some_and(|seen| seen.age() < FRESH) { FRESH } else { POLL };
             if waking.wait(wait) == Woken::Ends {
                 return Ok(0);
             }
         }
+    }
+
+    /// Has it been what it is for a while?
+    fn is_old(&self, document: &DocumentId) -> bool {
+        let found = self.disk.look_at_path(document.path()).ok().flatten();
+        found.is_some_and(|found| found.age() >= POLL)
     }
 
     /// Prints what is new; says why nothing can be.
@@ -243,7 +255,10 @@ impl Tail {
         let (file, found) = match self.disk.open(&directory, document.name())? {
             Opened::File(file, found) => (file, found),
             Opened::Missing => return Ok(Seen::Nothing(NOT_THERE)),
-            Opened::Other(_) => return Ok(Seen::Nothing("it is no regular file")),
+            Opened::Other(found) => {
+                let why = Cause::Refused(format!("it is a {}", found.file_type()));
+                return Err(Error::new("reading", document.path(), why));
+            }
         };
         if self.seen == Some(found) {
             return Ok(Seen::Same);

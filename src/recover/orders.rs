@@ -32,7 +32,15 @@ pub(super) struct Waiting {
     digest: Option<Digest>,
     accepts: bool,
     deadline: Instant,
+    /// A look that began before it was asked says nothing of what was written since.
+    awaits_next_look: bool,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Waiting {
+    fn is_answered_by_a_look_at(&self, document: &DocumentId) -> bool {
+        self.document == *document && !self.awaits_next_look
+    }
 }
 
 /// What follows for somebody who waits.
@@ -66,9 +74,9 @@ impl Recover {
                 let _ = ask.answer.send(answer);
             }
             Order::Store { document, digest, accepts } => {
-                let waiting =
-                    Waiting { document, digest, accepts, deadline: Instant::now() + STORE_LIMIT, answer: ask.answer };
-                self.store(waiting);
+                let awaits_next_look = self.documents.get(&document).is_some_and(|tracked| tracked.is_in_flight);
+                let (deadline, answer) = (Instant::now() + STORE_LIMIT, ask.answer);
+                self.store(Waiting { document, digest, accepts, deadline, awaits_next_look, answer });
             }
             Order::Look { document } => {
                 self.changed_by_hand(&document);
@@ -160,8 +168,9 @@ impl Recover {
 
     /// A document was looked at: who waits for that?
     pub(super) fn answer_waiting(&mut self, document: &DocumentId, looked: &Looked) {
-        let (mine, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.document == *document);
+        let (mine, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.is_answered_by_a_look_at(document));
         self.waiting = others;
         for waiting in mine {
             let Some(tracked) = self.documents.get_mut(document) else { return };
@@ -182,6 +191,13 @@ impl Recover {
                     self.waiting.push(waiting);
                 }
             }
+        }
+    }
+
+    /// What was begun before they asked is over: the next look at the document is theirs.
+    pub(super) fn await_next_look(&mut self, document: &DocumentId) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.document == *document) {
+            waiting.awaits_next_look = false;
         }
     }
 

@@ -43,6 +43,7 @@ impl Recover {
             Done::Accepted(accepted) => self.accepted(document, accepted),
             Done::Panicked(doing) => self.panicked(document, doing).await,
         }
+        self.await_next_look(document);
         if self
             .documents
             .get_mut(document)

@@ -152,6 +152,28 @@ fn a_document_whose_folder_is_not_there_is_no_document_to_follow() {
 }
 
 #[test]
+fn what_is_no_file_is_no_document_to_follow_and_what_is_not_there_yet_is_waited_for_with_a_word() {
+    let world = World::new();
+    fs::create_dir(world.file("folder.json")).unwrap();
+    for follow in [&[][..], &["--no-follow"]] {
+        let output = run(&world, &[&["tail", "folder.json"], follow].concat(), None);
+        assert_eq!(status(&output), 5, "{}", said(&output));
+    }
+    let mut command = command();
+    command.arg("--state-dir").arg(&world.state).args(["tail", "bus.json"]).current_dir(&world.files);
+    let mut reader = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(reader.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("bus.json: it is not there; waiting"), "{told}");
+    publish(&world, &["--type", "first"]);
+    let mut line = String::new();
+    BufReader::new(reader.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("first"), "{line}");
+    reader.kill().unwrap();
+    reader.wait().unwrap();
+}
+
+#[test]
 fn more_than_are_to_stay_move_even_when_they_come_at_once() {
     let world = World::new();
     let output = run(&world, &["publish", "bus.json", "-", "--keep", "3"], Some(&"{\"type\":\"t\"}\n".repeat(10)));

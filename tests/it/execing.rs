@@ -23,7 +23,7 @@ fn damaged() -> World {
 fn exec(world: &World, arguments: &[&str]) -> Command {
     let mut command = command();
     command.arg("--state-dir").arg(&world.state).args(["exec", "--listen", ""]).args(arguments);
-    command.current_dir(&world.files).env("JSONWARDEN_LOG", "warn");
+    command.current_dir(&world.files).env("JSONWARDEN_LOG", "warn").env("RUNTIME_DIRECTORY", &world.run);
     command
 }
 
@@ -118,6 +118,10 @@ fn what_cannot_be_started_is_a_usage_error() {
         let output = exec(&world, arguments).output().unwrap();
         assert_eq!(status(&output), 2, "{arguments:?}: {}", said(&output));
     }
+    assert!(
+        !world.run.join("control.sock").exists() && !world.state.join("control.sock").exists(),
+        "the guard has ended"
+    );
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn what_is_no_file_is_refused_and_named() {
         assert_eq!(status(&output), expected, "{name}: {}", said(&output));
         assert!(said(&output).contains(says), "{name}: {}", said(&output));
     }
+    assert!(!world.file("none.json.lock").exists(), "nothing is made for what is not there");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn no_number_is_given_twice_though_the_document_goes_back() {
     assert_eq!(status(&output), 0, "{}", said(&output));
     assert_eq!(publish(&world, &["--type", "after_restore"]), 7);
     assert_eq!(tail(&world, &["--cursor", "place"]), [7], "what comes then is not passed over");
-    let output = run(&world, &["write", "bus.json"], Some("{}"));
+    let output = run(&world, &["write", "bus.json", "--accept"], Some("{}"));
     assert_eq!(status(&output), 0, "{}", said(&output));
     assert_eq!(tail(&world, &["--cursor", "place"]), [0_u64; 0]);
     assert_eq!(publish(&world, &["--type", "after_write"]), 8);

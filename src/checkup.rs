@@ -19,6 +19,7 @@ pub use canary::{Canary, Ear};
 use crate::clock;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
+use crate::disk::memory::Memory;
 use crate::event::{Event, Fact};
 use crate::health::{Check, Level};
 use crate::stage::Fatal;
@@ -154,22 +155,40 @@ fn look(disk: &Disk, state: &Directory, canary: &Canary) -> Findings {
             findings.insert(Check::EventSource, (Level::Degraded, why));
         }
     }
-    if let Some(why) = too_much_memory(disk) {
+    if let Some(why) = disk.memory().and_then(too_much) {
         findings.insert(Check::Memory, (Level::Degraded, why));
     }
     findings
 }
 
+/// What is wrong with the memory that is used.
 #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
-fn too_much_memory(disk: &Disk) -> Option<String> {
-    let memory = disk.memory()?;
+fn too_much(memory: Memory) -> Option<String> {
     let (limit, share, whose) = match memory.limit_bytes {
         Some(limit) if limit < memory.machine_bytes => (limit, OF_LIMIT, "this service may have"),
         _ => (memory.machine_bytes, OF_MACHINE, "this machine has"),
     };
+    let (used, all) = (memory.resident_bytes >> 20, limit >> 20);
     let is_too_much = memory.resident_bytes as f64 > limit as f64 * share;
-    let mebibytes = |bytes: u64| bytes >> 20;
-    is_too_much.then(|| {
-        format!("{} MiB are used of the {} MiB that {whose}", mebibytes(memory.resident_bytes), mebibytes(limit))
-    })
+    is_too_much.then(|| format!("{used} MiB are used of the {all} MiB that {whose}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_measured_by_the_limit_of_the_service_or_by_the_machine() {
+        let memory = |used: u64, limit: Option<u64>| {
+            too_much(Memory {
+                resident_bytes: used << 20,
+                limit_bytes: limit.map(|limit| limit << 20),
+                machine_bytes: 1_000 << 20,
+            })
+        };
+        assert_eq!(memory(89, Some(100)), None);
+        assert_eq!(memory(95, Some(100)).unwrap(), "95 MiB are used of the 100 MiB that this service may have");
+        assert_eq!(memory(400, None), None);
+        assert!(memory(600, None).is_some() && memory(600, Some(4_000)).is_some());
+    }
 }

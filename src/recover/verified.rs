@@ -52,10 +52,14 @@ impl Recover {
     /// Begins, once everything has been looked at and the time has come.
     pub(super) fn verify(&mut self) {
         let now = Instant::now();
-        if self.judged.is_some() || self.verifying.is_at_work || self.verifying.due.is_some_and(|due| due > now) {
+        let interval = self.settings.health_interval;
+        if self.judged.is_some() || self.verifying.is_at_work {
             return;
         }
-        let interval = self.settings.health_interval;
+        // At first the scrub reads all of them.
+        if *self.verifying.due.get_or_insert(now + interval) > now {
+            return;
+        }
         self.verifying.due = Some(now + interval);
         let asked = self.next_to_verify(interval);
         // As much as the scrub may read: of an interval's time, a second a minute.

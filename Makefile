@@ -1,17 +1,18 @@
 # Installs what `cargo build --release` has built:
 #
-#   sudo make install                     to /usr/local, with the units in /etc/systemd
+#   sudo make install                     to /usr/local, /etc/systemd stays yours
 #   make install DESTDIR=root PREFIX=/usr for a package
 #   sudo make uninstall                   takes all of it away, but neither configuration nor backups
 #   make image                            a container image; cargo deb makes a Debian package
 #   make pages                            writes packaging/jsonwarden.1 again, after a change of the command line
 PREFIX ?= /usr/local
-SYSTEMD ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/systemd
 BINARY ?= target/release/jsonwarden
 MUSL ?= $(shell uname -m)-unknown-linux-musl
+# As people name an image: 0.1
+VERSION := $(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' Cargo.toml)
 
 share := $(DESTDIR)$(PREFIX)/share
-units := $(DESTDIR)$(SYSTEMD)
+units := $(DESTDIR)$(PREFIX)/lib/systemd
 # What systemd reads from here alone.
 vendor := $(DESTDIR)/usr/lib
 # The units name the program where packages have it.
@@ -46,7 +47,7 @@ uninstall:
 
 image:
 	cargo build --release --locked --target $(MUSL)
-	buildah bud --network none --build-arg BINARY=target/$(MUSL)/release/jsonwarden -t jsonwarden .
+	buildah bud --network none --build-arg BINARY=target/$(MUSL)/release/jsonwarden -t jsonwarden -t jsonwarden:$(VERSION) .
 
 pages:
 	$(BINARY) man >packaging/jsonwarden.1

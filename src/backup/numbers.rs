@@ -2,13 +2,14 @@
 //! given twice, whatever older version the document goes back to. It is known from the newest versions; what they say is
 //! noted here, one sealed line a pointer, before they are removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 
 use serde_json::{Map, Value, json};
 
 use super::events::number_of;
 use super::folder::Folder;
+use super::record;
 use crate::disk::Durable;
 use crate::document::{Stored, Version};
 use crate::error::{Cause, Result};
@@ -63,7 +64,7 @@ impl Folder {
         Ok(id.max(self.highest_within(pointer, up_to, Version(u64::MAX), read)?))
     }
 
-    /// Notes what is known of the events at `pointer`, up to a version. The caller holds the lock.
+    /// Notes what is known of the events at `pointer`, up to a version. Whoever does not hold the lock may do so in vain.
     ///
     /// # Errors
     /// The disk is full or failed.
@@ -101,7 +102,9 @@ impl Folder {
         if !self.names()?.iter().any(|(_, found)| is_meant(found.version)) {
             return Ok(0);
         }
-        let meant = self.versions()?.into_iter().filter(|stored| is_meant(stored.version));
+        let versions = self.versions()?;
+        let unseen = unseen(&versions, &record::origins(&self.record()?));
+        let meant = versions.into_iter().filter(|stored| is_meant(stored.version) && !unseen.contains(&stored.version));
         // What cannot be read says nothing.
         let highest = |stored: Stored| {
             let bytes = self.bytes(stored.version).ok()?;
@@ -138,6 +141,15 @@ impl Folder {
         let lines = numbers.iter().map(|(pointer, lines)| format(pointer, Counted { is_durable: true, ..lines.last }));
         self.replace_note(OsStr::new(NAME), lines.collect::<String>().as_bytes())
     }
+}
+
+/// Versions, of these that are given newest first, that were stored to be written and then were not, for their writer died:
+/// after each the document was found as it had been before, and stored again. What they say nobody has seen. If they did come
+/// to stand there, and somebody took them back, their writer has noted their numbers.
+fn unseen(versions: &[Stored], origins: &HashMap<Version, String>) -> Vec<Version> {
+    let is = |stored: &Stored, origin| origins.get(&stored.version).is_some_and(|found| found == origin);
+    let neighbours = versions.windows(3).filter(|three| is(&three[1], "write") && is(&three[0], "file"));
+    neighbours.filter(|three| three[0].digest == three[2].digest).map(|three| three[1].version).collect()
 }
 
 fn format(pointer: &str, counted: Counted) -> String {

@@ -39,6 +39,19 @@ pub(super) fn parse(text: &[u8]) -> HashMap<Version, Remark> {
     lines(text).filter_map(remark_of).collect()
 }
 
+/// Where each version came from when it was stored.
+pub(super) fn origins(text: &[u8]) -> HashMap<Version, String> {
+    let mut origins = HashMap::new();
+    for fields in lines(text).filter_map(|line| line::open(std::str::from_utf8(line).ok()?)) {
+        let version = fields.get("version").and_then(Value::as_u64).map(Version);
+        let origin = fields.get("origin").and_then(Value::as_str);
+        if let Some((version, origin)) = version.zip(origin) {
+            origins.entry(version).or_insert_with(|| origin.to_owned());
+        }
+    }
+    origins
+}
+
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }

@@ -57,6 +57,9 @@ impl Bus<'_> {
             published = numbered;
             Ok::<_, BusError>(bytes)
         })?;
+        if let Some(last) = published.last() {
+            self.local().note(last.id, written.version);
+        }
         if self.keep.is_some_and(|keep| keep < events.len()) {
             // They are published; what is too many now moves with the next ones if it cannot move yet.
             let _ = self.trim();

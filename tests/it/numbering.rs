@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::bus::{archive, events, ids, publish, tail};
 use crate::patching::{run, said, status};
@@ -29,6 +29,35 @@ fn no_number_is_given_twice_though_the_document_goes_back() {
     fs::remove_file(world.file("bus.json")).unwrap();
     assert_eq!(publish(&world, &["--type", "after_removal"]), 9);
     assert_eq!(publish(&world, &["--pointer", "/other", "--type", "t"]), 1, "another array has its own numbers");
+}
+
+#[test]
+fn a_number_that_nobody_has_seen_is_given_and_one_that_somebody_copied_away_is_not() {
+    let world = World::new();
+    for _ in 0..3 {
+        publish(&world, &["--type", "t"]);
+    }
+    let before = fs::read(world.file("bus.json")).unwrap();
+    publish(&world, &["--type", "t"]);
+    fs::write(world.file("bus.json"), &before).unwrap();
+    assert_eq!(publish(&world, &["--type", "t"]), 5, "a copy was put back");
+    // Whoever dies between the version and the document has shown its number to nobody.
+    let mut numbers = Vec::new();
+    for call in ["renameat2", "fsync", "fdatasync"] {
+        for nth in 1..=8 {
+            let mut killed = Command::new("strace");
+            let inject = format!("inject={call}:signal=KILL:when={nth}");
+            killed.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+            killed.arg(env!("CARGO_BIN_EXE_jsonwarden")).arg("--state-dir").arg(&world.state);
+            killed.args(["publish", "bus.json", "--type", "killed"]).current_dir(&world.files).stdout(Stdio::null());
+            if killed.status().is_err() {
+                return skip("a publisher that dies", "strace(1) is not installed");
+            }
+            numbers.push(publish(&world, &["--type", "t"]));
+        }
+    }
+    let all = tail(&world, &["--from", "5"]);
+    assert_eq!(all, (5..=*numbers.last().unwrap()).collect::<Vec<_>>(), "none is left out");
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
     folder.lock()?;
     let bytes = folder.bytes(wanted)?;
     if Digest::of(&bytes) == present.digest {
-        return Ok(Returned::Already);
+        // It is wanted, all the same: suspicious it is no more.
+        return renew(&folder, wanted, &bytes).map(|_| Returned::Already);
     }
     let (kind, readable) = match judged(ground, &folder, &present.bytes)? {
         Verdict::Valid { dialect, .. } => (Kind::Tampered, Some((dialect, mark(present)))),

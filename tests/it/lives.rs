@@ -55,11 +55,11 @@ struct Life {
 }
 
 impl Life {
-    fn new(seed: u64, on_suspicious: &str) -> Self {
+    fn new(seed: u64, on_suspicious: &str, min_interval: &str) -> Self {
         let world = World::new();
         let text = format!(
             "sweep_interval = \"1s\"\n[[watch]]\nname = \"w\"\npaths = [\"{}\"]\nsettle = \"100ms\"\nmax_repairs = 0\n\
-             backup.min_interval = \"0s\"\nbackup.keep_last = 10000\non_suspicious = \"{on_suspicious}\"\n",
+             backup.min_interval = \"{min_interval}\"\nbackup.keep_last = 10000\non_suspicious = \"{on_suspicious}\"\n",
             world.files.display()
         );
         fs::write(world.root.join("jsonwarden.toml"), text).unwrap();
@@ -312,7 +312,7 @@ impl Life {
 }
 
 fn lived(seed: u64, on_suspicious: &str) {
-    let mut life = Life::new(seed, on_suspicious);
+    let mut life = Life::new(seed, on_suspicious, "0s");
     life.start();
     life.settle();
     for _ in 0..steps() {
@@ -339,7 +339,7 @@ fn where_suspicion_is_damage_it_is_put_right_in_whatever_order() {
 #[test]
 fn in_a_hurry_too() {
     for on_suspicious in ["alert", "restore"] {
-        let mut life = Life::new(seed(0x5851_f42d_4c95_7f2d), on_suspicious);
+        let mut life = Life::new(seed(0x5851_f42d_4c95_7f2d), on_suspicious, "500ms");
         life.start();
         life.settle();
         for round in 0..steps() / 4 {

@@ -458,3 +458,18 @@ fn an_edit_that_nobody_confirms_goes_back_however_much_less_was_there() {
     ends(&output, 1);
     assert_eq!(fs::read_to_string(&path).unwrap(), "{\"n\": 1}", "{}", said(&output));
 }
+
+#[test]
+fn to_restore_the_suspicious_version_that_stands_there_accepts_it() {
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    fs::write(&path, "{}").unwrap();
+    daemon.wait_stored(&path, b"{}");
+    wait_held(&daemon, "reset");
+    ends(&by(&world, &["restore", "a.json", "2"], None), 0);
+    wait_healthy(&daemon);
+    assert_eq!(marks(&world), [(2, "accepted".into()), (1, "good".into())]);
+}

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::judging::{Judged, Told, What};
 use crate::cli::shown;
+use crate::hint::Quoted;
 use crate::verdict::Kind;
 
 /// How it is told.
@@ -69,7 +70,7 @@ fn around(path: &Path, told: &Told, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{} {line}", format_args!("{number} |").blue())?;
         writeln!(out, "{:width$} {} {:caret$}{}", "", "|".blue(), "", "^".red())?;
     }
-    match hint(told.what, &shown(path)) {
+    match hint(told.what, &Quoted(path.as_os_str()).to_string()) {
         Some(hint) => writeln!(out, "{} {hint}", "hint:".blue()),
         None => Ok(()),
     }

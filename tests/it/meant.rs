@@ -203,6 +203,7 @@ fn the_commands_that_a_hold_names_end_it() {
         daemon.wait_stored(&path, &good);
         fs::write(&path, "{}").unwrap();
         wait_held(&daemon, "reset");
+        wait_until(LIMIT, "it is told", || daemon.logged("held").len() == 1);
         let told = daemon.logged("held")[0].to_string();
         ends(&obey(&world, &told, which), 0);
         wait_healthy(&daemon);
@@ -352,8 +353,9 @@ fn what_is_held_as_suspicious_is_one_incident_until_it_is_over_also_across_a_res
     fs::write(&path, "{}").unwrap();
     wait_held(&daemon, "reset");
     wait_until(LIMIT, "it is told", || incidents(&world) == [(1, "reset".into(), "open".into())]);
+    wait_until(LIMIT, "its hold is told", || daemon.state.incidents_of(&path, "held").len() == 1);
     assert_eq!(daemon.state.incidents_of(&path, "held")[0]["incident"], 1);
-    assert_eq!(daemon.count("incidents_open", &[]), 1);
+    wait_until(LIMIT, "it is counted", || daemon.count("incidents_open", &[]) == 1);
     fs::write(&path, "{\"a\": [1]}").unwrap();
     wait_held(&daemon, "shrunk");
     daemon.terminate();
@@ -373,7 +375,7 @@ fn what_is_held_as_suspicious_is_one_incident_until_it_is_over_also_across_a_res
     let report = by(&world, &["report", "--json"], None);
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!((&report["incidents"], &report["with_loss"]), (&json!(2), &json!(0)), "{report}");
-    assert_eq!(daemon.count("incidents_open", &[]), 0);
+    wait_until(LIMIT, "none is open", || daemon.count("incidents_open", &[]) == 0);
 }
 
 #[test]
@@ -388,7 +390,7 @@ fn damage_on_top_of_what_is_suspicious_is_told_in_the_same_incident() {
     wait_held(&daemon, "reset");
     fs::write(&path, "{\"torn").unwrap();
     wait_until(LIMIT, "it is told", || incidents(&world) == [(1, "truncated".into(), "open".into())]);
-    assert_eq!(daemon.count("corruptions_total", &[("kind", "truncated")]), 1);
+    wait_until(LIMIT, "it is counted", || daemon.count("corruptions_total", &[("kind", "truncated")]) == 1);
     wait_held(&daemon, "truncated");
     ends(&by(&world, &["restore", "a.json", "1"], None), 0);
     wait_until(LIMIT, "it is over", || incidents(&world)[0].2 == "recovered");

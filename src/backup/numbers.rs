@@ -64,7 +64,7 @@ impl Folder {
         Ok(id.max(self.highest_within(pointer, up_to, Version(u64::MAX), read)?))
     }
 
-    /// Notes what is known of the events at `pointer`, up to a version. Whoever does not hold the lock may do so in vain.
+    /// Notes what is known of the events at `pointer`, up to a version. The caller holds the lock.
     ///
     /// # Errors
     /// The disk is full or failed.
@@ -73,6 +73,18 @@ impl Folder {
         let is_known =
             numbers.get(&pointer.text()).is_some_and(|lines| lines.last.up_to >= up_to && lines.last.id >= id);
         if is_known { Ok(()) } else { self.append_number(&pointer.text(), Counted { id, up_to, is_durable: false }) }
+    }
+
+    /// Notes that events up to this number stood in the document, as this version, for somebody who no longer holds the lock:
+    /// a line is added, and nothing else touched.
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn note_seen(&self, pointer: &Pointer, id: u64, version: Version) -> Result<()> {
+        let counted = Counted { id, up_to: version, is_durable: false };
+        // A torn line before ours must not take ours with it.
+        let line = format!("\n{}", format(&pointer.text(), counted));
+        self.disk.append(&self.directory, OsStr::new(NAME), line.as_bytes(), Durable::Later)
     }
 
     /// Notes durably what only versions say that are about to be removed; those of which that cannot be noted are to stay, and

@@ -61,7 +61,7 @@ impl Local<'_> {
     /// Notes that events up to this number stood in the document, as this version.
     pub(super) fn note(&self, highest: u64, version: Version) {
         // The versions say it, too, as long as they are there.
-        let _ = self.folder().map(|folder| folder.map(|folder| folder.note_number(self.pointer, highest, version)));
+        let _ = self.folder().map(|folder| folder.map(|folder| folder.note_seen(self.pointer, highest, version)));
     }
 
     fn folder(&self) -> Result<Option<Folder>> {

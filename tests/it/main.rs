@@ -41,6 +41,7 @@ mod locks;
 mod numbering;
 mod ordinary;
 mod packages;
+mod page;
 mod patching;
 mod prospects;
 mod readme;

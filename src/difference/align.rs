@@ -1,9 +1,7 @@
 //! Which entry of one array is which of another.
 
-use std::collections::HashMap;
-
 use super::{edits, similar};
-use crate::validate::{Index, Shape, Tree, identical};
+use crate::validate::{ByHash, Index, Shape, Tree, identical};
 
 /// What becomes of the entries of an array, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +14,15 @@ pub(super) enum Entry {
     Kept(usize, usize),
     /// The same entry, elsewhere among the others.
     Moved(usize, usize),
+}
+
+impl Entry {
+    fn shift(&mut self, by: usize) {
+        match self {
+            Self::Removed(place) | Self::Added(place) => *place += by,
+            Self::Kept(old, new) | Self::Moved(old, new) => (*old, *new) = (*old + by, *new + by),
+        }
+    }
 }
 
 /// One array: its document, and its entries.
@@ -47,13 +54,14 @@ pub(super) fn align(old: Array, new: Array, steps: &mut u64) -> Vec<Entry> {
     let (old_end, new_end) = (old_hashes.len() - tail, new_hashes.len() - tail);
     let (old, new) = (old.within(head, old_end), new.within(head, new_end));
     let middle = Middle { old, new, old_hashes: &old_hashes[head..old_end], new_hashes: &new_hashes[head..new_end] };
-    let shifted = |entry| match entry {
-        Entry::Removed(i) => Entry::Removed(i + head),
-        Entry::Added(j) => Entry::Added(j + head),
-        Entry::Kept(i, j) => Entry::Kept(i + head, j + head),
-        Entry::Moved(i, j) => Entry::Moved(i + head, j + head),
-    };
-    middle.matched(steps).told().into_iter().map(shifted).collect()
+    if middle.is_one_pair() {
+        return vec![Entry::Kept(head, head)];
+    }
+    let mut told = middle.told(steps);
+    for entry in &mut told {
+        entry.shift(head);
+    }
+    told
 }
 
 /// How many entries the arrays share at their beginning, and how many of the rest at their end.
@@ -72,22 +80,29 @@ struct Middle<'a, 't> {
 }
 
 impl Middle<'_, '_> {
-    fn matched(&self, steps: &mut u64) -> Matches {
+    /// Is one entry left of each? Unless both are objects, which may have an identity, the new one is what the old one became.
+    fn is_one_pair(&self) -> bool {
+        let is_object = |array: &Array| array.is_all(|tree, entry| tree.shape(entry) == Shape::Object);
+        self.old.entries.len() == 1 && self.new.entries.len() == 1 && !(is_object(&self.old) && is_object(&self.new))
+    }
+
+    fn told(&self, steps: &mut u64) -> Vec<Entry> {
         let (old, new) = (self.old, self.new);
         if old.entries.is_empty() || new.entries.is_empty() {
-            return self.with(Vec::new());
+            return self.with(Vec::new()).told();
         }
         if let Some(pairs) = identical((old.tree, old.entries), (new.tree, new.entries)) {
-            return self.with(pairs);
+            return self.with(pairs).told();
         }
         let in_order = edits::kept_pairs(self.old_hashes, self.new_hashes, steps);
         if self.is_better_by_place(in_order.as_ref().map(Vec::len)) {
-            return self.with((0..old.entries.len()).map(|place| (place, place)).collect());
+            let differs = |place: &usize| self.old_hashes[*place] != self.new_hashes[*place];
+            return (0..old.entries.len()).filter(differs).map(|place| Entry::Kept(place, place)).collect();
         }
         let mut matches = self.with(in_order.unwrap_or_else(|| self.first_come()));
         self.find_moved(&mut matches);
         self.fill_gaps(&mut matches, steps);
-        matches
+        matches.told()
     }
 
     fn with(&self, pairs: Vec<(usize, usize)>) -> Matches {
@@ -108,34 +123,42 @@ impl Middle<'_, '_> {
 
     /// Equal entries, first come, first served; of those, as many as keep their order.
     fn first_come(&self) -> Vec<(usize, usize)> {
-        let mut places: HashMap<u64, std::collections::VecDeque<usize>> = HashMap::new();
-        for (place, hash) in self.new_hashes.iter().enumerate() {
-            places.entry(*hash).or_default().push_back(place);
+        // Of each hash the first new place that is left; each place leads to the next with its hash.
+        let mut firsts: ByHash<usize> = ByHash::default();
+        let mut following = vec![None; self.new_hashes.len()];
+        for (place, hash) in self.new_hashes.iter().enumerate().rev() {
+            following[place] = firsts.insert(*hash, place);
         }
-        let take = |(place, hash): (usize, &u64)| Some((place, places.get_mut(hash)?.pop_front()?));
-        let pairs: Vec<(usize, usize)> = self.old_hashes.iter().enumerate().filter_map(take).collect();
+        let mut take = |(place, hash): (usize, &u64)| {
+            let found = *firsts.get(hash)?;
+            match following[found] {
+                Some(next) => firsts.insert(*hash, next),
+                None => firsts.remove(hash),
+            };
+            Some((place, found))
+        };
+        let pairs: Vec<(usize, usize)> = self.old_hashes.iter().enumerate().filter_map(&mut take).collect();
         let order: Vec<usize> = pairs.iter().map(|(_, new)| *new).collect();
         edits::longest_growing(&order).into_iter().map(|kept| pairs[kept]).collect()
     }
 
     /// Entries that say something, and that no other is equal to, are the same wherever they stand.
     fn find_moved(&self, matches: &mut Matches) {
-        let mut places: HashMap<u64, (usize, usize)> = HashMap::new();
-        for (place, hash) in self.new_hashes.iter().enumerate() {
-            let entry = places.entry(*hash).or_insert((0, place));
-            entry.0 += 1;
+        // Numbers and words say too little, and there may be millions.
+        let says_something = |(array, place): (&Array, usize)| {
+            let entry = array.entries[place];
+            array.tree.shape(entry) != Shape::Scalar || is_string(array.tree, entry)
+        };
+        let candidates: Vec<usize> = (0..self.old_hashes.len())
+            .filter(|place| matches.old[*place].is_none() && says_something((&self.old, *place)))
+            .collect();
+        if candidates.is_empty() || matches.new.iter().all(Option::is_some) {
+            return;
         }
-        let mut times: HashMap<u64, usize> = HashMap::new();
-        for hash in self.old_hashes {
-            *times.entry(*hash).or_default() += 1;
-        }
-        for (place, hash) in self.old_hashes.iter().enumerate() {
-            let (tree, entry) = (self.old.tree, self.old.entries[place]);
-            let says_something = tree.shape(entry) != Shape::Scalar || is_string(tree, entry);
-            if matches.old[place].is_none()
-                && says_something
-                && times.get(hash) == Some(&1)
-                && let Some((1, to)) = places.get(hash)
+        let (times, places) = (counted(self.old_hashes), counted(self.new_hashes));
+        for place in candidates {
+            let hash = &self.old_hashes[place];
+            if let (Some((1, _)), Some((1, to))) = (times.get(hash), places.get(hash))
                 && matches.new[*to].is_none()
             {
                 matches.pair(place, *to);
@@ -156,6 +179,16 @@ impl Middle<'_, '_> {
             }
         }
     }
+}
+
+/// How often each hash is there, and where the last time.
+fn counted(hashes: &[u64]) -> ByHash<(usize, usize)> {
+    let mut counts: ByHash<(usize, usize)> = ByHash::default();
+    for (place, hash) in hashes.iter().enumerate() {
+        let entry = counts.entry(*hash).or_default();
+        *entry = (entry.0 + 1, place);
+    }
+    counts
 }
 
 fn is_string(tree: &Tree, entry: Index) -> bool {

@@ -1,10 +1,10 @@
 //! The way down two trees, only where they differ.
 
-use std::collections::HashMap;
+use std::fmt::Write;
 
 use super::align::{Array, Entry, align};
 use super::{Change, Counts, How};
-use crate::validate::{Index, Member, Shape, Tree, escaped, unquote};
+use crate::validate::{ByHash, Index, Member, Shape, Tree, escaped, unquote};
 
 /// Deeper than this, what differs is told whole: its path would say nothing to anybody.
 const DEPTH_MAX: u16 = 512;
@@ -12,22 +12,24 @@ const DEPTH_MAX: u16 = 512;
 /// All the arrays of a comparison together may cost so many steps before matches are missed: a fraction of a second.
 const STEPS_MAX: u64 = 30_000_000;
 
-/// A path, as the place of its last step in the list of steps.
-type Path = usize;
+/// A path, as the place of its last step in the list of steps: small, for there may be millions.
+type Path = u32;
 
 /// One step of a path, and the path that it goes on from.
 #[derive(Clone, Copy)]
-struct Step<'t> {
+struct Step {
     before: Path,
     depth: u16,
-    name: Name<'t>,
+    name: Name,
 }
 
 #[derive(Clone, Copy)]
-enum Name<'t> {
-    /// As written.
-    Key(&'t [u8]),
-    Place(usize),
+enum Name {
+    /// The key of this value of the old document,
+    OldKey(Index),
+    /// or of the new one.
+    NewKey(Index),
+    Place(u32),
 }
 
 /// What is still to be told.
@@ -43,7 +45,7 @@ pub(super) struct Descent<'a, 't> {
     old: &'a Tree<'t>,
     new: &'a Tree<'t>,
     each: &'a mut dyn FnMut(Change<'t>),
-    steps: Vec<Step<'t>>,
+    steps: Vec<Step>,
     /// What comes next stands last.
     work: Vec<Work>,
     counts: Counts,
@@ -85,7 +87,7 @@ impl<'a, 't> Descent<'a, 't> {
     fn differing(&mut self, old: Index, new: Index, path: Path) {
         let planned = self.work.len();
         match (self.old.shape(old), self.new.shape(new)) {
-            _ if self.steps[path].depth >= DEPTH_MAX => return self.changed(old, new, path, true),
+            _ if self.step(path).depth >= DEPTH_MAX => return self.changed(old, new, path, true),
             (Shape::Object, Shape::Object) => self.members(old, new, path),
             (Shape::Array, Shape::Array) => self.entries(old, new, path),
             _ => return self.changed(old, new, path, false),
@@ -96,23 +98,23 @@ impl<'a, 't> Descent<'a, 't> {
 
     fn members(&mut self, old: Index, new: Index, path: Path) {
         let (old_members, new_members) = (self.old.members(old), self.new.members(new));
-        let places: HashMap<u64, Index> = new_members.iter().map(|member| (member.key_hash, member.value)).collect();
-        let known: std::collections::HashSet<u64> = old_members.iter().map(|member| member.key_hash).collect();
+        let places: ByHash<Index> = new_members.iter().map(|member| (member.key_hash, member.value)).collect();
+        let known: ByHash<Index> = old_members.iter().map(|member| (member.key_hash, member.value)).collect();
         for Member { key_hash, value } in old_members {
             match places.get(&key_hash) {
                 Some(other) if self.old.hash(value) == self.new.hash(*other) => {}
                 Some(other) => {
-                    let below = self.below(path, Name::Key(self.new.key(*other)));
+                    let below = self.below(path, Name::NewKey(*other));
                     self.pair(value, *other, below);
                 }
                 None => {
-                    let below = self.below(path, Name::Key(self.old.key(value)));
+                    let below = self.below(path, Name::OldKey(value));
                     self.work.push(Work::Removed(value, below));
                 }
             }
         }
-        for Member { value, .. } in new_members.into_iter().filter(|member| !known.contains(&member.key_hash)) {
-            let below = self.below(path, Name::Key(self.new.key(value)));
+        for Member { value, .. } in new_members.into_iter().filter(|member| !known.contains_key(&member.key_hash)) {
+            let below = self.below(path, Name::NewKey(value));
             self.work.push(Work::Added(value, below));
         }
     }
@@ -125,19 +127,20 @@ impl<'a, 't> Descent<'a, 't> {
         for entry in align(old, new, &mut self.steps_left) {
             match entry {
                 Entry::Removed(i) => {
-                    let below = self.below(path, Name::Place(i));
+                    let below = self.below(path, place(i));
                     self.work.push(Work::Removed(old_entries[i], below));
                 }
                 Entry::Added(j) => {
-                    let below = self.below(path, Name::Place(j));
+                    let below = self.below(path, place(j));
                     self.work.push(Work::Added(new_entries[j], below));
                 }
+                Entry::Kept(i, j) if self.old.hash(old_entries[i]) == self.new.hash(new_entries[j]) => {}
                 Entry::Kept(i, j) => {
-                    let below = self.below(path, Name::Place(j));
+                    let below = self.below(path, place(j));
                     self.pair(old_entries[i], new_entries[j], below);
                 }
                 Entry::Moved(i, j) => {
-                    let (from, to) = (self.below(path, Name::Place(i)), self.below(path, Name::Place(j)));
+                    let (from, to) = (self.below(path, place(i)), self.below(path, place(j)));
                     self.work.push(Work::Moved(from, to));
                     self.pair(old_entries[i], new_entries[j], to);
                 }
@@ -145,10 +148,16 @@ impl<'a, 't> Descent<'a, 't> {
         }
     }
 
-    fn below(&mut self, before: Path, name: Name<'t>) -> Path {
-        let depth = self.steps[before].depth.saturating_add(1);
+    fn below(&mut self, before: Path, name: Name) -> Path {
+        let depth = self.step(before).depth.saturating_add(1);
+        let path = small(self.steps.len());
         self.steps.push(Step { before, depth, name });
-        self.steps.len() - 1
+        path
+    }
+
+    fn step(&self, path: Path) -> Step {
+        const ROOT: Step = Step { before: 0, depth: 0, name: Name::Place(0) };
+        self.steps.get(path as usize).copied().unwrap_or(ROOT)
     }
 
     fn added(&mut self, value: Index, path: Path) {
@@ -189,20 +198,31 @@ impl<'a, 't> Descent<'a, 't> {
 
     /// A path as a JSON Pointer (RFC 6901).
     fn pointer(&self, path: Path) -> String {
-        let mut names = Vec::new();
-        let mut step = self.steps[path];
-        while step.depth > 0 {
-            names.push(step.name);
-            step = self.steps[step.before];
+        let mut way = Vec::with_capacity(usize::from(self.step(path).depth));
+        let mut at = path;
+        while self.step(at).depth > 0 {
+            way.push(at);
+            at = self.step(at).before;
         }
-        let mut pointer = String::new();
-        for name in names.iter().rev() {
+        let mut pointer = String::with_capacity(16 * way.len());
+        for at in way.iter().rev() {
             pointer.push('/');
-            match name {
-                Name::Key(raw) => pointer.push_str(&escaped(&unquote(raw))),
-                Name::Place(place) => pointer.push_str(&place.to_string()),
-            }
+            // Writing to a String cannot fail.
+            let _ = match self.step(*at).name {
+                Name::OldKey(value) => pointer.write_str(&escaped(&unquote(self.old.key(value)))),
+                Name::NewKey(value) => pointer.write_str(&escaped(&unquote(self.new.key(value)))),
+                Name::Place(place) => write!(pointer, "{place}"),
+            };
         }
         pointer
     }
+}
+
+fn place(place: usize) -> Name {
+    Name::Place(small(place))
+}
+
+/// There are fewer values than that, and a step or two for each ([`super::VALUES_MAX`]).
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -70,6 +70,9 @@ fn walk_back(ways: &[Vec<usize>], old: usize, new: usize) -> Vec<(usize, usize)>
 
 /// The places in `sequence` of a longest run of growing numbers.
 pub(super) fn longest_growing(sequence: &[usize]) -> Vec<usize> {
+    if sequence.is_sorted_by(|one, other| one < other) {
+        return (0..sequence.len()).collect();
+    }
     // The place of the least number that ends a run of each length.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(sequence.len());

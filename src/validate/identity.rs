@@ -1,7 +1,6 @@
 //! What identifies the objects of an array.
 
-use std::collections::HashMap;
-
+use super::keyed::ByHash;
 use super::tree::{Index, Shape, Tree};
 use super::unquote::unquote;
 
@@ -30,8 +29,9 @@ pub(super) fn identifying(tree: &Tree, entry: Index) -> Vec<Index> {
     tree.children(entry).filter(|child| IDENTIFYING.contains(&&*unquote(tree.key(*child)))).collect()
 }
 
-fn by_identity(tree: &Tree, entries: &[Index], key: &str) -> Option<HashMap<u64, usize>> {
-    let mut places = HashMap::with_capacity(entries.len());
+fn by_identity(tree: &Tree, entries: &[Index], key: &str) -> Option<ByHash<usize>> {
+    let mut places = ByHash::default();
+    places.reserve(entries.len());
     for (place, entry) in entries.iter().enumerate() {
         if places.insert(identity(tree, *entry, key)?, place).is_some() {
             return None;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{is_placeholder, says_something};
 use crate::validate::identity::{identical, identifying};
+use crate::validate::keyed::ByHash;
 use crate::validate::tree::{Index, Shape, Tree};
 
 /// So many values of one entry are compared,
@@ -116,11 +117,14 @@ fn left_over(old: &Side, new: &Side) -> (Vec<usize>, Vec<usize>) {
     let head = (0..shortest).take_while(|place| old.hash(*place) == new.hash(*place)).count();
     let is_tail = |back: &usize| old.hash(lengths.0 - back) == new.hash(lengths.1 - back);
     let tail = (1..=shortest - head).take_while(is_tail).count();
-    let mut times: HashMap<u64, usize> = HashMap::new();
+    if lengths == (head + tail + 1, head + tail + 1) {
+        return (vec![head], vec![head]);
+    }
+    let mut times: ByHash<usize> = ByHash::default();
     for place in head..lengths.0 - tail {
         *times.entry(old.hash(place)).or_default() += 1;
     }
-    let take = |times: &mut HashMap<u64, usize>, hash| match times.get_mut(&hash).filter(|left| **left > 0) {
+    let take = |times: &mut ByHash<usize>, hash| match times.get_mut(&hash).filter(|left| **left > 0) {
         Some(left) => {
             *left -= 1;
             true
@@ -137,18 +141,17 @@ struct Gone {
     /// Their places in the array, and what they say.
     entries: HashMap<usize, Option<Words>>,
     /// Who says a word, where few do.
-    owners: HashMap<u64, Vec<usize>>,
+    owners: ByHash<Vec<usize>>,
 }
 
 impl Gone {
     fn new(places: Vec<usize>, words: Vec<Option<Words>>) -> Self {
-        let mut owners: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut owners: ByHash<Vec<usize>> = ByHash::default();
         for (place, words) in places.iter().zip(&words) {
-            let words: HashSet<u64> = words.iter().flatten().map(|(word, _)| *word).collect();
-            for word in words {
-                let owners = owners.entry(word).or_default();
+            for (word, _) in words.iter().flatten() {
+                let owners = owners.entry(*word).or_default();
                 // One more than counts, so that it is seen that there are too many.
-                if owners.len() <= OWNERS {
+                if owners.len() <= OWNERS && owners.last() != Some(place) {
                     owners.push(*place);
                 }
             }

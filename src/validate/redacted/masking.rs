@@ -1,9 +1,8 @@
 //! The way down two documents, only where the new one has placeholders.
 
-use std::collections::HashMap;
-
 use super::entries::{Entries, Side};
 use super::{is_placeholder, says_something};
+use crate::validate::keyed::ByHash;
 use crate::validate::tree::{Index, Shape, Tree};
 
 /// The way down.
@@ -58,7 +57,7 @@ impl<'a, 't> Masking<'a, 't> {
     }
 
     fn members(&mut self, old: Index, new: Index) {
-        let before: HashMap<u64, Index> =
+        let before: ByHash<Index> =
             self.old.members(old).into_iter().map(|member| (member.key_hash, member.value)).collect();
         let both = self.new.members(new).into_iter().filter_map(|now| Some((*before.get(&now.key_hash)?, now.value)));
         self.work.extend(both);

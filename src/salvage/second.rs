@@ -35,6 +35,12 @@ fn behind(text: &[u8], mut at: usize, dialect: Dialect) -> Option<&[u8]> {
         last = Some(whole);
         at += whole.len() + blanks(text.get(at + whole.len()..).unwrap_or_default());
     }
+    // What goes on as the middle of a document does is the rest of a longer one, whatever is whole in it.
+    let rest = text.get(at..).unwrap_or_default();
+    let is_rest = matches!(rest.get(blanks(rest)), Some(b',' | b':' | b'}' | b']'));
+    if is_rest {
+        return None;
+    }
     last.or_else(|| {
         let behind = heads(text).filter(|place| *place >= at).take(TRIED);
         behind.filter_map(|place| whole_at(text, place, dialect)).max_by_key(|one| one.len())

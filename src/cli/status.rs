@@ -35,6 +35,8 @@ struct File {
     #[serde(default)]
     guarding: String,
     kind: Option<String>,
+    #[serde(default)]
+    findings: Vec<String>,
     last_good: Option<LastGood>,
     unrepairable: Option<String>,
     best_effort: Option<String>,
@@ -45,6 +47,8 @@ struct LastGood {
     version: u64,
     /// RFC 3339.
     time: String,
+    #[serde(default)]
+    dialect: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
@@ -63,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     }
     let now = clock::now();
     let rows = files.iter().map(|file| row(file, now));
-    let heading = ["FILE", "STATE", "WHY", "LAST GOOD", "AGE", "REPAIRABLE"];
+    let heading = ["FILE", "STATE", "WHY", "DIALECT", "LAST GOOD", "AGE", "REPAIRABLE"];
     table::print(session.out, &heading, rows, |index, line| match files.get(index) {
         Some(file) => painted(line, &file.state),
         None => line,
@@ -89,7 +93,8 @@ fn row(file: &File, now: Timestamp) -> Vec<String> {
     let steered = Some(file.guarding.as_str()).filter(|word| !matches!(*word, "" | "guard"));
     let steered = steered.filter(|word| file.reason.as_deref() != Some(*word));
     let words = [file.reason.as_deref(), file.kind.as_deref(), steered];
-    let why: Vec<&str> = words.into_iter().flatten().collect();
+    let findings = file.findings.iter().map(String::as_str);
+    let why: Vec<&str> = words.into_iter().flatten().chain(findings).collect();
     let last_good = file.last_good.as_ref();
     let nothing = || "-".to_owned();
     // Whoever listens at that address said this.
@@ -97,6 +102,7 @@ fn row(file: &File, now: Timestamp) -> Vec<String> {
         file.path.clone(),
         file.state.clone(),
         if why.is_empty() { nothing() } else { why.join(", ") },
+        last_good.and_then(|good| good.dialect.clone()).unwrap_or_else(nothing),
         last_good.map_or_else(nothing, |good| good.version.to_string()),
         last_good.and_then(|good| age(good, now)).unwrap_or_else(nothing),
         repairable(file),

@@ -22,9 +22,10 @@ mod room;
 pub mod signature;
 pub mod socket;
 mod strangers;
+pub mod syncing;
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Disk {
     hook: Option<Arc<Hook>>,
-    elsewhere: mounts::Elsewhere,
+    everywhere: mounts::Remembered,
 }
 
 impl std::fmt::Debug for Disk {
@@ -169,22 +170,16 @@ impl Disk {
     ///
     /// # Errors
     /// The disk failed.
-    pub fn read(
-        &self,
-        mut file: &File,
-        path: &Path,
-        limit: u64,
-        goes_on: impl Fn() -> bool,
-    ) -> Result<Option<Vec<u8>>> {
-        const CHUNK_BYTES: u64 = 256 << 10;
-        file.rewind().map_err(|error| Error::new("reading", path, error))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(usize::MAX).min(64 << 20));
+    pub fn read(&self, file: &File, path: &Path, limit: u64, goes_on: impl Fn() -> bool) -> Result<Option<Vec<u8>>> {
+        const CHUNK_BYTES: usize = 256 << 10;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(limit.min(64 << 20));
         loop {
-            let left = limit - bytes.len() as u64;
-            let read = file
-                .take(left.min(CHUNK_BYTES))
-                .read_to_end(&mut bytes)
-                .map_err(|error| Error::new("reading", path, error))?;
+            let there = bytes.len();
+            bytes.resize(there + CHUNK_BYTES.min(limit - there), 0);
+            let read = read_some(file, &mut bytes[there..], there as u64);
+            let read = read.map_err(|error| Error::new("reading", path, error))?;
+            bytes.truncate(there + read);
             if read == 0 {
                 return Ok(Some(bytes));
             }
@@ -239,22 +234,6 @@ impl Disk {
             .map_err(|error| Error::new("cutting to its length", path, error))
     }
 
-    /// Appends one line to a file, which is made if it is not there.
-    ///
-    /// # Errors
-    /// The disk is full or failed. Part of the line may have been written: readers skip lines whose checksum fails.
-    pub fn append(&self, directory: &Directory, name: &OsStr, line: &[u8], durable: Durable) -> Result<()> {
-        let path = || directory.path().join(name);
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let appended = self.step(Step::Append).and_then(|()| {
-            let handle = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
-            let mut file = File::from(handle);
-            file.write_all(line)?;
-            if durable == Durable::Now { file.sync_all() } else { Ok(()) }
-        });
-        appended.map_err(|error| Error::new("appending to", path(), error))
-    }
-
     /// Makes a file's bytes and attributes durable. After an error the file is garbage: never try the same one again
     /// (the kernel may have dropped the dirty pages: wiki.postgresql.org/wiki/Fsync_Errors).
     ///
@@ -283,6 +262,16 @@ impl Disk {
         self.step(Step::SyncFileSystem)
             .and_then(|()| retry_on_intr(|| rustix::fs::syncfs(directory)).map_err(io::Error::from))
             .map_err(|error| Error::new("syncing the file system of", directory.path(), error))
+    }
+}
+
+/// Reads once, from an offset on; 0 bytes: that is the end, or nothing was asked for.
+fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(into, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }
 

@@ -132,6 +132,9 @@ impl Disk {
     }
 
     fn descend(&self, base: &Directory, names: &[&OsStr], make: Option<Durable>) -> Result<Directory> {
+        if let Some(there) = at_once(base, names) {
+            return Ok(there);
+        }
         let mut current = base.duplicate()?;
         for name in names {
             let path = current.path.join(name);
@@ -239,6 +242,14 @@ impl Disk {
         const KNOWN: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
         rustix::fs::fstatfs(directory).is_ok_and(|found| KNOWN.contains(&(found.f_type.cast_unsigned() & 0xffff_ffff)))
     }
+}
+
+/// A folder inside another that is there already, in one call. `None`: whoever goes step by step sees why not.
+fn at_once(base: &Directory, names: &[&OsStr]) -> Option<Directory> {
+    let below: PathBuf = names.iter().collect();
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let handle = rustix::fs::openat2(base, &below, FLAGS, Mode::empty(), resolve).ok()?;
+    Some(Directory { handle, path: base.path.join(below), is_ours: base.is_ours })
 }
 
 fn open_step_by_step(path: &Path) -> rustix::io::Result<OwnedFd> {

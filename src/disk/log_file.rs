@@ -1,21 +1,44 @@
-//! Files that only grow, read from their beginning without holding them in memory.
+//! Files that only grow: appended to, and read from their beginning without holding them in memory.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{Advice, Mode, OFlags};
 
 use super::directory::Directory;
-use super::{Disk, Step};
+use super::{Disk, Durable, Step};
 use crate::error::{Error, Result};
 
 /// So much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
 impl Disk {
+    /// Appends one line to a file, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The disk is full or failed. Part of the line may have been written: readers skip lines whose checksum fails.
+    pub fn append(&self, directory: &Directory, name: &OsStr, line: &[u8], durable: Durable) -> Result<()> {
+        let file = self.append_unsynced(directory, name, line)?;
+        let synced = if durable == Durable::Now { file.sync_all() } else { Ok(()) };
+        synced.map_err(|error| Error::new("appending to", directory.path().join(name), error))
+    }
+
+    /// As [`Disk::append`], for whoever makes the line durable later: gives the file.
+    ///
+    /// # Errors
+    /// As [`Disk::append`].
+    pub fn append_unsynced(&self, directory: &Directory, name: &OsStr, line: &[u8]) -> Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let appended = self.step(Step::Append).and_then(|()| {
+            let mut file = File::from(rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?);
+            file.write_all(line).map(|()| file)
+        });
+        appended.map_err(|error| Error::new("appending to", directory.path().join(name), error))
+    }
+
     /// Reads an open file from where it stands to its end; `each` gets it in chunks of up to 256 KiB.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ impl Mounts {
 }
 
 /// A line of a list of mounts.
+#[derive(Debug)]
 pub(super) struct Line {
     device: u64,
     /// The folder or file of the file system that is mounted.
@@ -110,21 +111,22 @@ impl Disk {
     /// namespaces, nothing is known of them.
     #[must_use]
     pub fn is_mounted_elsewhere(&self, path: &Path) -> bool {
-        let Ok(ours) = std::fs::read("/proc/self/mountinfo") else { return false };
-        let Some((device, within)) = inside(&ours, path) else { return false };
-        self.elsewhere().iter().any(|line| (line.device == device && line.root == within) || line.point == path)
+        let known = self.everywhere();
+        let Some((device, within)) = inside(&known.here, path) else { return false };
+        known.elsewhere.iter().any(|line| (line.device == device && line.root == within) || line.point == path)
     }
 
-    /// The mounts of the other namespaces. Asking every process takes a millisecond or more, and repairs come in bursts: an
-    /// answer serves for a few seconds.
-    fn elsewhere(&self) -> Arc<Vec<Line>> {
-        let mut known = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The mounts of all namespaces. Asking every process takes a millisecond or more, and repairs and writes come in
+    /// bursts: an answer serves for a few seconds.
+    fn everywhere(&self) -> Arc<Everywhere> {
+        let mut known = self.everywhere.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, lines)) = known.as_ref().filter(|(asked, _)| asked.elapsed() < ANSWER_SERVES) {
             return Arc::clone(lines);
         }
-        let lines = Arc::new(ask_other_namespaces());
-        *known = Some((Instant::now(), Arc::clone(&lines)));
-        lines
+        let here = lines(&std::fs::read("/proc/self/mountinfo").unwrap_or_default()).collect();
+        let found = Arc::new(Everywhere { here, elsewhere: ask_other_namespaces() });
+        *known = Some((Instant::now(), Arc::clone(&found)));
+        found
     }
 }
 
@@ -143,8 +145,15 @@ fn ask_other_namespaces() -> Vec<Line> {
     found
 }
 
-/// The mounts of other namespaces, and when they were asked for.
-pub(super) type Elsewhere = Arc<Mutex<Option<(Instant, Arc<Vec<Line>>)>>>;
+/// The mounts of our namespace, and those of the others.
+#[derive(Debug)]
+pub(super) struct Everywhere {
+    here: Vec<Line>,
+    elsewhere: Vec<Line>,
+}
+
+/// What is known of all of them, and when it was asked for.
+pub(super) type Remembered = Arc<Mutex<Option<(Instant, Arc<Everywhere>)>>>;
 
 /// How long an answer serves.
 const ANSWER_SERVES: Duration = Duration::from_secs(5);
@@ -153,11 +162,11 @@ const ANSWER_SERVES: Duration = Duration::from_secs(5);
 const NAMESPACE_LIMIT: usize = 512;
 
 /// The device that a path lies on, and its path from the root of the file system there.
-fn inside(list: &[u8], path: &Path) -> Option<(u64, PathBuf)> {
-    let nearest =
-        lines(list).filter(|line| path.starts_with(&line.point)).max_by_key(|line| line.point.as_os_str().len())?;
+fn inside(mounts: &[Line], path: &Path) -> Option<(u64, PathBuf)> {
+    let above = mounts.iter().filter(|line| path.starts_with(&line.point));
+    let nearest = above.max_by_key(|line| line.point.as_os_str().len())?;
     let below = path.strip_prefix(&nearest.point).ok()?;
-    let within = if below.as_os_str().is_empty() { nearest.root } else { nearest.root.join(below) };
+    let within = if below.as_os_str().is_empty() { nearest.root.clone() } else { nearest.root.join(below) };
     Some((nearest.device, within))
 }
 
@@ -182,7 +191,8 @@ mod tests {
     #[test]
     fn a_path_is_known_by_its_place_in_its_file_system() {
         let list = b"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 /sub /mnt rw - ext4 /dev/b rw\n3 1 8:3 /x/f.json /f.json rw - ext4 /dev/c rw\n";
-        let inside = |path: &str| inside(list, Path::new(path)).unwrap();
+        let list: Vec<Line> = lines(list).collect();
+        let inside = |path: &str| inside(&list, Path::new(path)).unwrap();
         assert_eq!(inside("/mnt/a.json"), (rustix::fs::makedev(8, 2), PathBuf::from("/sub/a.json")));
         assert_eq!(inside("/f.json"), (rustix::fs::makedev(8, 3), PathBuf::from("/x/f.json")));
         assert_eq!(inside("/a.json"), (rustix::fs::makedev(8, 1), PathBuf::from("/a.json")));

@@ -3,7 +3,9 @@
 mod batch;
 mod budget;
 mod calendar;
+mod catalogue;
 mod changed;
+mod commit;
 mod compress;
 mod events;
 mod folder;
@@ -38,6 +40,8 @@ pub use store::{New, Taken};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use catalogue::Remembered;
+
 use crate::disk::directory::Directory;
 use crate::disk::{Disk, Durable};
 use crate::document::DocumentId;
@@ -48,13 +52,14 @@ use crate::error::Result;
 pub struct Backups {
     disk: Disk,
     state: Directory,
+    remembered: Remembered,
 }
 
 impl Backups {
     /// The backups of this state directory.
     #[must_use]
     pub fn new(disk: Disk, state: Directory) -> Self {
-        Self { disk, state }
+        Self { disk, state, remembered: Remembered::default() }
     }
 
     /// A document's folder; `None`: nothing of it was ever stored.
@@ -65,7 +70,7 @@ impl Backups {
         let names = components("backups", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         match self.disk.open_below(&self.state, &names) {
-            Ok(directory) => Ok(Some(Folder::new(self.disk.clone(), directory, document.clone()))),
+            Ok(directory) => Ok(Some(self.folder(directory, document))),
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -79,7 +84,11 @@ impl Backups {
         let names = components("backups", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let directory = self.disk.make_below(&self.state, &names, Durable::Now)?;
-        Ok(Folder::new(self.disk.clone(), directory, document.clone()))
+        Ok(self.folder(directory, document))
+    }
+
+    fn folder(&self, directory: Directory, document: &DocumentId) -> Folder {
+        Folder::new(self.disk.clone(), directory, document.clone(), self.remembered.clone())
     }
 
     /// Calls `each` for every folder of versions, whether or not anybody guards the document, until it says `false`. Of a
@@ -90,7 +99,7 @@ impl Backups {
     pub fn each(&self, mut each: impl FnMut(&Shelf, Folder) -> bool) -> Result<()> {
         each_shelf(&self.disk, &self.state, "backups", |shelf, directory| {
             let document = shelf.document_or_cut();
-            each(shelf, Folder::new(self.disk.clone(), directory, document))
+            each(shelf, self.folder(directory, &document))
         })
     }
 

@@ -12,8 +12,9 @@ use std::io::ErrorKind;
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
+use crate::disk::syncing::Syncing;
 use crate::disk::{Disk, File, Opened};
-use crate::document::{Digest, DocumentId, Version};
+use crate::document::{DocumentId, Version};
 use crate::error::{Cause, Error, Result};
 use spare::Taken;
 
@@ -58,6 +59,8 @@ pub(crate) struct Begun {
     /// The file, open for writing.
     pub(crate) file: File,
     spare_bytes: Option<u64>,
+    /// It is filled, and on its way to the disk.
+    syncing: Option<Syncing>,
 }
 
 /// Makes the file that is to be staged: of the owner that it will have, or of whoever makes it where nobody says.
@@ -70,7 +73,7 @@ pub(crate) fn begin(disk: &Disk, directory: &Directory, document: &DocumentId, o
         Some(owner) => disk.create_for(directory, &incomplete, 0o600, owner)?,
         None => disk.create(directory, &incomplete, 0o666)?,
     };
-    Ok(Begun { stem, incomplete, file, spare_bytes: None })
+    Ok(Begun { stem, incomplete, file, spare_bytes: None, syncing: None })
 }
 
 /// The same with the folder's spare, which has room for so many bytes; `None`: it has none.
@@ -83,7 +86,13 @@ fn begin_in_spare(
 ) -> Result<Option<Begun>> {
     let (stem, incomplete) = names(document)?;
     let taken = spare::take(disk, directory, bytes, owner, incomplete)?;
-    Ok(taken.map(|Taken { name, file, bytes }| Begun { stem, incomplete: name, file, spare_bytes: Some(bytes) }))
+    Ok(taken.map(|Taken { name, file, bytes }| Begun {
+        stem,
+        incomplete: name,
+        file,
+        spare_bytes: Some(bytes),
+        syncing: None,
+    }))
 }
 
 /// What the name begins with, and the name of a file that is not complete.
@@ -106,12 +115,40 @@ impl Begun {
         bytes: &[u8],
         attributes: &Attributes,
     ) -> Result<Staged> {
-        let Self { stem, incomplete, file, spare_bytes } = &self;
+        self.filled(disk, directory, bytes, attributes)?.finish(disk, directory, version, bytes)
+    }
+
+    /// Fills it and gives it these attributes; they are not durable yet.
+    fn filled(self, disk: &Disk, directory: &Directory, bytes: &[u8], attributes: &Attributes) -> Result<Self> {
+        match fill(disk, directory, &self.incomplete, &self.file, bytes, attributes) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.discard(disk, directory);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a filled one durable, reads it back, and gives it the name that ends with the version's number.
+    ///
+    /// # Errors
+    /// As [`stage`]. Nothing is left behind.
+    pub(crate) fn finish(
+        mut self,
+        disk: &Disk,
+        directory: &Directory,
+        version: Version,
+        bytes: &[u8],
+    ) -> Result<Staged> {
+        let syncing = self.syncing.take();
+        let Self { stem, incomplete, file, spare_bytes, .. } = &self;
         let name = OsString::from(format!("{stem}-{version}"));
-        let filled = fill(disk, directory, incomplete, file, bytes, attributes)
+        let synced = syncing.map_or_else(|| disk.sync(file, &directory.path().join(incomplete)), Syncing::wait);
+        let finished = synced
+            .and_then(|()| read_back(disk, directory, incomplete, bytes))
             .and_then(|()| self.give_name(disk, directory, name))
             .and_then(|name| Ok((disk.signature(file, &directory.path().join(&name))?, name)));
-        match filled {
+        match finished {
             Ok((signature, name)) => Ok(Staged { name, signature, spare_bytes: *spare_bytes }),
             Err(error) => {
                 self.discard(disk, directory);
@@ -172,6 +209,28 @@ pub fn stage(
     }
 }
 
+/// As [`stage`], but what is staged is still on its way to the disk, and not complete: [`Begun::finish`] makes it so. What is
+/// synced meanwhile shares its way.
+///
+/// # Errors
+/// As [`stage`].
+pub(crate) fn prepare(
+    disk: &Disk,
+    directory: &Directory,
+    document: &DocumentId,
+    bytes: &[u8],
+    attributes: &Attributes,
+) -> Result<Begun> {
+    let begun = begin(disk, directory, document, Some(attributes.owner))?.filled(disk, directory, bytes, attributes)?;
+    match disk.begin_sync(&begun.file, &directory.path().join(&begun.incomplete)) {
+        Ok(syncing) => Ok(Begun { syncing: Some(syncing), ..begun }),
+        Err(error) => {
+            begun.discard(disk, directory);
+            Err(error)
+        }
+    }
+}
+
 /// Removes a staged file that never stood at a document's name; a spare is one again.
 ///
 /// # Errors
@@ -229,13 +288,16 @@ fn fill(
     if disk.signature(file, &path)?.bytes > bytes.len() as u64 {
         disk.truncate(file, &path, bytes.len() as u64)?;
     }
-    disk.set_attributes(file, &path, attributes)?;
-    disk.sync(file, &path)?;
+    disk.set_attributes(file, &path, attributes)
+}
+
+fn read_back(disk: &Disk, directory: &Directory, name: &OsStr, bytes: &[u8]) -> Result<()> {
+    let path = directory.path().join(name);
     let Opened::File(again, _) = disk.open(directory, name)? else {
         return Err(Error::new("reading back", path, Cause::Damaged("it is gone".to_owned())));
     };
     let read = disk.read(&again, &path, bytes.len() as u64 + 1, || true)?;
-    if read.is_some_and(|read| Digest::of(&read) == Digest::of(bytes)) {
+    if read.is_some_and(|read| read == bytes) {
         return Ok(());
     }
     Err(Error::new("reading back", path, Cause::Damaged("it is not what was written".to_owned())))

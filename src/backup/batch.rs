@@ -72,7 +72,7 @@ impl<'backups> Batch<'backups> {
         let names = components("backups", document);
         let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         let directory = self.backups.disk.make_below(&self.backups.state, &names, Durable::Later)?;
-        let folder = Folder::new(self.backups.disk.clone(), directory, document.clone()).compressing(compress);
+        let folder = self.backups.folder(directory, document).compressing(compress);
         folder.lock()?;
         if !stands() {
             return Ok(Added::Not);
@@ -80,7 +80,7 @@ impl<'backups> Batch<'backups> {
         if let Some(newest) = folder.already(new)? {
             return Ok(Added::Already(newest));
         }
-        let (name, remark) = folder.stage(new, Durable::Later)?;
+        let (name, remark) = folder.stage_for_later(new)?;
         let (document, origin) = (document.clone(), new.origin);
         self.staged.push(Staged { document, folder, name, origin, remark });
         Ok(Added::Staged)
@@ -98,7 +98,7 @@ impl<'backups> Batch<'backups> {
     }
 
     fn together(&self) -> Option<Vec<Result<Stored>>> {
-        let Backups { disk, state } = self.backups;
+        let Backups { disk, state, .. } = self.backups;
         if self.staged.is_empty() || !disk.syncs_whole_file_systems(state) || disk.sync_file_system(state).is_err() {
             return None;
         }
@@ -116,7 +116,7 @@ impl<'backups> Batch<'backups> {
 
 impl Staged {
     fn publish(&self) -> Result<Stored> {
-        self.folder.publish(&self.remark, self.origin, &self.name, Durable::Later)
+        self.folder.publish_for_later(&self.remark, self.origin, &self.name)
     }
 
     /// Stores it again, durably, from what was written.

@@ -3,12 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::budget::User;
+use super::catalogue::{Catalogue, Remembered};
 use super::compress;
 use super::names::VersionName;
-use super::record;
 use super::retention::{Weighed, needed_bytes};
 use crate::config::Compress;
 use crate::disk::attributes::Attributes;
@@ -27,6 +28,8 @@ pub struct Folder {
     pub(super) directory: Directory,
     pub(super) document: DocumentId,
     pub(super) compress: Compress,
+    pub(super) remembered: Remembered,
+    is_locked: AtomicBool,
 }
 
 /// How long to wait for the folder's lock; it is held for a few file operations at a time.
@@ -36,8 +39,8 @@ const LOCK_LIMIT: Duration = Duration::from_secs(5);
 const BLOCK_BYTES: u64 = 4096;
 
 impl Folder {
-    pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId) -> Self {
-        Self { disk, directory, document, compress: Compress::Never }
+    pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId, remembered: Remembered) -> Self {
+        Self { disk, directory, document, compress: Compress::Never, remembered, is_locked: AtomicBool::new(false) }
     }
 
     /// The same, but what it stores from now on is compressed so.
@@ -75,7 +78,7 @@ impl Folder {
     /// # Errors
     /// `Locked` after 5 s.
     pub fn lock(&self) -> Result<()> {
-        self.disk.lock_directory(&self.directory, LOCK_LIMIT)
+        self.lock_within(LOCK_LIMIT)
     }
 
     /// Waits for the folder's lock, but no longer than this.
@@ -83,7 +86,14 @@ impl Folder {
     /// # Errors
     /// `Locked` after `limit`.
     pub fn lock_within(&self, limit: Duration) -> Result<()> {
-        self.disk.lock_directory(&self.directory, limit)
+        self.disk.lock_directory(&self.directory, limit)?;
+        self.is_locked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Is the lock ours?
+    pub(super) fn is_locked(&self) -> bool {
+        self.is_locked.load(Ordering::Relaxed)
     }
 
     /// All versions, newest first. A damaged record costs the marks of its versions, not the versions.
@@ -99,43 +109,39 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn weighed(&self) -> Result<Vec<Weighed>> {
-        // The names before the record: a version is recorded before it is named, so that no suspicious one is ever taken
-        // for one of which nothing is recorded, and passes for good while it is being stored.
-        let names = self.names()?;
-        let remarks = record::parse(&self.record()?);
-        let enrolled = remarks.iter().max_by_key(|(version, _)| **version).map(|(_, remark)| remark.dialect);
-        let mut versions = Vec::new();
-        for (name, found) in names {
-            let remark = remarks.get(&found.version);
-            let (bytes, file_bytes) = if let Some(remark) = remark {
-                (remark.bytes, remark.file_bytes)
-            } else {
-                let bytes = self.disk.look(&self.directory, &name)?.map_or(0, |found| found.bytes);
-                (bytes, bytes)
-            };
-            let stored = Stored {
-                version: found.version,
-                taken: found.taken,
-                digest: found.digest,
-                bytes,
-                mark: Mark::Uncertified,
-                dialect: Dialect::Json,
-            };
-            let (mark, dialect) = match remark {
-                Some(remark) => (remark.mark, remark.dialect),
-                None => self.judged(found.version, enrolled),
-            };
-            let stored = Stored { mark, dialect, ..stored };
-            versions.push(Weighed { stored, disk_bytes: file_bytes.next_multiple_of(BLOCK_BYTES) });
-        }
-        Ok(versions)
+        let catalogue = self.catalogue()?;
+        catalogue.newest_first().map(|(name, found)| self.weigh(&catalogue, name, found)).collect()
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn newest(&self) -> Result<Option<Stored>> {
+        let catalogue = self.catalogue()?;
+        let newest = catalogue.newest_first().next();
+        newest.map(|(name, found)| Ok(self.weigh(&catalogue, name, found)?.stored)).transpose()
+    }
+
+    pub(super) fn weigh(&self, catalogue: &Catalogue, name: &OsStr, found: &VersionName) -> Result<Weighed> {
+        let &VersionName { version, taken, digest, .. } = found;
+        let (bytes, file_bytes, mark, dialect) = if let Some(remark) = catalogue.record.remark(version) {
+            (remark.bytes, remark.file_bytes, remark.mark, remark.dialect)
+        } else {
+            let enrolled = catalogue.record.newest().map(|(_, remark)| remark.dialect);
+            let (mark, dialect) = self.judged(self.checked(catalogue, name, found), enrolled);
+            let bytes = self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);
+            (bytes, bytes, mark, dialect)
+        };
+        let stored = Stored { version, taken, digest, bytes, mark, dialect };
+        Ok(Weighed { stored, disk_bytes: file_bytes.next_multiple_of(BLOCK_BYTES) })
     }
 
     /// What a version is of which nothing is recorded any more: its bytes say it, in the light of what is known of others.
-    fn judged(&self, version: Version, enrolled: Option<Dialect>) -> (Mark, Dialect) {
+    fn judged(&self, bytes: Result<Vec<u8>>, enrolled: Option<Dialect>) -> (Mark, Dialect) {
         let named = validate::dialect_of_name(self.document.name());
         let reader = Reader { dialect: None, enrolled, named, literal: true };
-        match self.bytes(version).map(|bytes| validate::judge(&bytes, &reader)) {
+        match bytes.map(|bytes| validate::judge(&bytes, &reader)) {
             Ok(Verdict::Valid { dialect, .. }) => (Mark::Uncertified, dialect),
             Ok(Verdict::Suspicious(dialect, _)) => (Mark::Suspicious, dialect),
             // Whoever wants to use it will see what is wrong with it.
@@ -150,8 +156,7 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn attributes(&self, version: Version) -> Result<Option<Attributes>> {
-        let mut remarks = record::parse(&self.record()?);
-        Ok(remarks.remove(&version).map(|remark| remark.attributes))
+        Ok(self.catalogue()?.record.remark(version).map(|remark| remark.attributes))
     }
 
     /// The bytes of a version, checked against the digest in its name.
@@ -159,12 +164,19 @@ impl Folder {
     /// # Errors
     /// `Damaged` when they are not what was stored; `Absent` when there is no such version.
     pub fn bytes(&self, version: Version) -> Result<Vec<u8>> {
-        let Some((name, found)) = self.names()?.into_iter().find(|(_, found)| found.version == version) else {
+        let catalogue = self.catalogue()?;
+        let Some((name, found)) = catalogue.named(version) else {
             let why = format!("there is no version {version} of {}", self.document);
             return Err(Error::new("reading", self.directory.path(), Cause::Absent(why)));
         };
-        let bytes = self.plain(&name, self.most_bytes(version)?)?;
-        if Digest::of(&bytes) == found.digest {
+        self.checked(&catalogue, name, found)
+    }
+
+    /// The bytes of a version of the catalogue, as [`Folder::bytes`] gives them.
+    pub(super) fn checked(&self, catalogue: &Catalogue, name: &OsStr, found: &VersionName) -> Result<Vec<u8>> {
+        let &VersionName { version, digest, .. } = found;
+        let bytes = self.plain(name, catalogue.most_bytes(version))?;
+        if Digest::of(&bytes) == digest {
             return Ok(bytes);
         }
         let why = format!("version {version} is not what was stored: its digest differs");
@@ -176,11 +188,9 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn digest_of(&self, version: Version) -> Result<Option<Digest>> {
-        let named = self.names()?.into_iter().find(|(_, found)| found.version == version);
-        match named {
-            Some((_, found)) => Ok(Some(found.digest)),
-            None => Ok(record::parse(&self.record()?).remove(&version).map(|remark| remark.digest)),
-        }
+        let catalogue = self.catalogue()?;
+        let named = catalogue.named(version).map(|(_, found)| found.digest);
+        Ok(named.or_else(|| catalogue.record.remark(version).map(|remark| remark.digest)))
     }
 
     /// Is there a version with this digest whose bytes are what they should be, and durable? Then, and only then, another
@@ -189,11 +199,24 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn keeps(&self, digest: Digest) -> Result<bool> {
-        for (name, found) in self.names()?.iter().filter(|(_, found)| found.digest == digest) {
-            let most_bytes = self.most_bytes(found.version)?;
-            if self.plain(name, most_bytes).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
-                // Whoever gave it its name may have died before that was durable.
-                return self.disk.sync_directory(&self.directory).map(|()| true);
+        let is_whole = self.has(digest)?;
+        if is_whole {
+            // Whoever gave it its name may have died before that was durable.
+            self.disk.sync_directory(&self.directory)?;
+        }
+        Ok(is_whole)
+    }
+
+    /// As [`Folder::keeps`], but whether it is durable is another question: for whoever stores another version, durably,
+    /// before anything rests on this one.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn has(&self, digest: Digest) -> Result<bool> {
+        let catalogue = self.catalogue()?;
+        for (name, found) in catalogue.newest_first().filter(|(_, found)| found.digest == digest) {
+            if self.plain(name, catalogue.most_bytes(found.version)).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -204,34 +227,14 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn path_of(&self, version: Version) -> Result<PathBuf> {
-        let name = self.names()?.into_iter().find(|(_, found)| found.version == version).map(|(name, _)| name);
-        Ok(self.directory.path().join(name.unwrap_or_default()))
+        let catalogue = self.catalogue()?;
+        let name = catalogue.named(version).map_or(OsStr::new(""), |(name, _)| name);
+        Ok(self.directory.path().join(name))
     }
 
     /// The names of all versions, newest first.
     pub(super) fn names(&self) -> Result<Vec<(OsString, VersionName)>> {
-        let mut names = Vec::new();
-        self.disk.list(&self.directory, |entry| {
-            if let Some(found) = VersionName::parse(&entry.name).filter(|_| !entry.is_directory) {
-                names.push((entry.name, found));
-            }
-            true
-        })?;
-        names.sort_unstable_by_key(|(_, found)| std::cmp::Reverse((found.version, found.taken)));
-        Ok(names)
-    }
-
-    pub(super) fn record(&self) -> Result<Vec<u8>> {
-        match self.whole(OsStr::from_bytes(record::NAME.to_bytes())) {
-            Err(error) if matches!(error.cause(), Cause::Absent(_)) => Ok(Vec::new()),
-            result => result,
-        }
-    }
-
-    /// No version has more plain bytes than were recorded.
-    pub(super) fn most_bytes(&self, version: Version) -> Result<u64> {
-        let recorded = record::parse(&self.record()?).get(&version).map(|remark| remark.bytes);
-        Ok(recorded.unwrap_or(compress::PLAIN_BYTES_MAX))
+        Ok(self.catalogue()?.newest_first().cloned().collect())
     }
 
     /// The plain bytes of a stored version.

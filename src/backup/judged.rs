@@ -11,8 +11,13 @@ impl Folder {
     /// # Errors
     /// The disk failed: nothing may be weighed against less than there is.
     pub fn last_good_bytes(&self) -> Result<Option<(Stored, Vec<u8>)>> {
-        for stored in self.versions()?.into_iter().filter(|stored| stored.mark.is_last_good()) {
-            match self.bytes(stored.version) {
+        let catalogue = self.catalogue()?;
+        for (name, found) in catalogue.newest_first() {
+            let stored = self.weigh(&catalogue, name, found)?.stored;
+            if !stored.mark.is_last_good() {
+                continue;
+            }
+            match self.checked(&catalogue, name, found) {
                 Ok(bytes) => return Ok(Some((stored, bytes))),
                 Err(error) if is_rotten(&error) => {}
                 Err(error) => return Err(error),
@@ -26,7 +31,11 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn accepts(&self, digest: Digest) -> Result<bool> {
-        Ok(self.versions()?.iter().any(|stored| stored.mark == Mark::Accepted && stored.digest == digest))
+        let catalogue = self.catalogue()?;
+        let mut alike = catalogue.newest_first().filter(|(_, found)| found.digest == digest);
+        let is_accepted =
+            |version| catalogue.record.remark(version).is_some_and(|remark| remark.mark == Mark::Accepted);
+        Ok(alike.any(|(_, found)| is_accepted(found.version)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! `record.jsonl`: what is thought of each version, one sealed line a remark; of several about one version the last holds.
 //! A version without a line, or whose line is damaged, still counts by its name and digest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
+use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
@@ -34,9 +35,67 @@ pub(super) fn format(version: Version, remark: &Remark, origin: &str) -> String 
     fields.as_object().map(line::seal).unwrap_or_default()
 }
 
-/// All remarks of a `record.jsonl`.
-pub(super) fn parse(text: &[u8]) -> HashMap<Version, Remark> {
-    lines(text).filter_map(remark_of).collect()
+/// A `record.jsonl`: a line of it is parsed only when it is asked for, since an hour of writes leaves thousands.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    text: Vec<u8>,
+    /// What each line says that it is about, and where it is: by version, and of one version the last line last.
+    lines: Vec<(Version, Range<usize>)>,
+}
+
+impl Record {
+    /// The record with this text.
+    pub(super) fn new(text: Vec<u8>) -> Self {
+        let mut record = Self::default();
+        record.append(&text);
+        record
+    }
+
+    /// The same, with this appended.
+    pub(super) fn append(&mut self, text: &[u8]) {
+        let mut from = self.text.len();
+        self.text.extend_from_slice(text);
+        for line in text.split(|byte| *byte == b'\n') {
+            let place = from..from + line.len();
+            from = place.end + 1;
+            self.lines.extend(subject(line).map(|version| (version, place)));
+        }
+        self.lines.sort_by_key(|(version, _)| *version);
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The last remark about a version that is whole.
+    pub(super) fn remark(&self, version: Version) -> Option<Remark> {
+        let end = self.lines.partition_point(|(found, _)| *found <= version);
+        let about_it = self.lines[..end].iter().rev().take_while(|(found, _)| *found == version);
+        about_it.filter_map(|(_, place)| self.read(place)).map(|(_, remark)| remark).next()
+    }
+
+    /// The highest number that was ever given, and the remark about it.
+    pub(super) fn newest(&self) -> Option<(Version, Remark)> {
+        self.lines.iter().rev().find_map(|(_, place)| self.read(place))
+    }
+
+    fn read(&self, place: &Range<usize>) -> Option<(Version, Remark)> {
+        remark_of(&self.text[place.clone()])
+    }
+}
+
+/// What our lines begin with, up to the number.
+const BEGINNING: &[u8] = b"{\"v\":1,\"version\":";
+
+/// The version that a line says it is about: of one that begins as ours do without parsing it, so what it says counts only
+/// once the line has been read.
+fn subject(line: &[u8]) -> Option<Version> {
+    let Some(rest) = line.strip_prefix(BEGINNING) else {
+        return remark_of(line).map(|(version, _)| version);
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok().map(Version)
 }
 
 /// Where each version came from when it was stored.
@@ -125,25 +184,45 @@ pub(super) const NAME: &CStr = c"record.jsonl";
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_remark_about_a_version_holds() {
-        let mut remark = Remark {
+    fn some() -> Remark {
+        let extended = vec![(c"user.a".to_owned(), vec![0, 255])];
+        Remark {
             digest: Digest::of(b"{}"),
             mark: Mark::Suspicious,
             dialect: Dialect::Json,
             bytes: 2,
             file_bytes: 2,
-            attributes: Attributes {
-                owner: 1000,
-                group: 100,
-                mode: 0o640,
-                extended: vec![(c"user.a".to_owned(), vec![0, 255])],
-            },
-        };
+            attributes: Attributes { owner: 1000, group: 100, mode: 0o640, extended },
+        }
+    }
+
+    #[test]
+    fn the_last_remark_about_a_version_holds() {
+        let mut remark = some();
         let mut text = format(Version(1), &remark, "file");
         remark.mark = Mark::Accepted;
         text += &format(Version(1), &remark, "accept");
         text += "torn {\"v\":1";
-        assert_eq!(parse(text.as_bytes()).get(&Version(1)), Some(&remark));
+        assert_eq!(Record::new(text.into_bytes()).remark(Version(1)), Some(remark));
+    }
+
+    #[test]
+    fn a_line_that_is_torn_says_nothing_whatever_it_begins_with() {
+        let (older, newer) = (some(), Remark { mark: Mark::Accepted, ..some() });
+        let mut record = Record::new(format(Version(7), &older, "file").into_bytes());
+        let torn = format(Version(7), &newer, "accept").replace("accepted", "uncertified");
+        record.append(format!("{torn}{}", format(Version(8), &newer, "file").split_at(40).0).as_bytes());
+        assert_eq!(record.remark(Version(7)), Some(older.clone()));
+        assert_eq!(record.newest(), Some((Version(7), older)));
+        record.append(
+            format!("\n{}{}", format(Version(12), &newer, "file"), format(Version(9), &some(), "file")).as_bytes(),
+        );
+        assert_eq!((record.newest(), record.remark(Version(9))), (Some((Version(12), newer)), Some(some())));
+        assert_eq!((record.remark(Version(8)), record.remark(Version(13))), (None, None));
+    }
+
+    #[test]
+    fn a_line_of_ours_is_known_by_its_beginning() {
+        assert!(format(Version(1), &some(), "file").as_bytes().starts_with(BEGINNING));
     }
 }

@@ -29,9 +29,10 @@ impl Folder {
     /// # Errors
     /// The disk failed; a version that cannot be read is no failure but rotten.
     pub fn scrub(&self, mut each: impl FnMut(Scrubbed) -> bool) -> Result<()> {
-        for (name, found) in self.names()? {
-            let Opened::File(file, before) = self.disk.open(&self.directory, &name)? else { continue };
-            let read = self.plain(&name, self.most_bytes(found.version)?);
+        let catalogue = self.catalogue()?;
+        for (name, found) in catalogue.newest_first() {
+            let Opened::File(file, before) = self.disk.open(&self.directory, name)? else { continue };
+            let read = self.plain(name, catalogue.most_bytes(found.version));
             self.disk.drop_cached(&file);
             let is_rotten = match read {
                 Ok(bytes) => Digest::of(&bytes) != found.digest,
@@ -39,7 +40,7 @@ impl Folder {
                 // Pruned meanwhile, or no descriptor is left: that says nothing against it.
                 Err(_) => continue,
             };
-            let (version, path) = (found.version, self.directory.path().join(&name));
+            let (version, path) = (found.version, self.directory.path().join(name));
             if !each(Scrubbed { version, path, file_bytes: before.bytes, is_rotten }) {
                 break;
             }
@@ -54,7 +55,8 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn damaged_records(&self) -> Result<Vec<PathBuf>> {
-        let record = record::is_damaged(&self.record()?).then(|| OsStr::from_bytes(record::NAME.to_bytes()));
+        let record =
+            record::is_damaged(self.catalogue()?.record.text()).then(|| OsStr::from_bytes(record::NAME.to_bytes()));
         let redo = self.has_rotten_redo().then(|| OsStr::new(redo::NAME));
         Ok(record.into_iter().chain(redo).map(|name| self.directory.path().join(name)).collect())
     }

@@ -1,12 +1,9 @@
 //! How a version gets into its folder, and how old ones leave it.
 
-use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsStr;
 
-use super::compress;
+use super::commit::{line, record_name};
 use super::folder::Folder;
-use super::names::VersionName;
 use super::record::{self, Remark};
 use super::retention::{Keep, surplus};
 use crate::clock::{self, Timestamp};
@@ -42,10 +39,10 @@ pub enum Taken {
 }
 
 /// What our temporaries in the folder begin with.
-const STAGED: &[u8] = b".new-";
+pub(super) const STAGED: &[u8] = b".new-";
 
 impl New<'_> {
-    fn remark(&self, file_bytes: u64) -> Remark {
+    pub(super) fn remark(&self, file_bytes: u64) -> Remark {
         let bytes = self.bytes.len() as u64;
         let &New { digest, mark, dialect, ref attributes, .. } = self;
         Remark { digest, mark, dialect, bytes, file_bytes, attributes: attributes.clone() }
@@ -61,12 +58,13 @@ impl Folder {
         if let Some(newest) = self.already(new)? {
             return Ok(Taken::Already(newest));
         }
-        let (staged, remark) = self.stage(new, Durable::Now)?;
-        match self.publish(&remark, new.origin, &staged, Durable::Now) {
+        let staged = self.stage(new)?;
+        match self.commit(&staged, new) {
             Ok(stored) => Ok(Taken::New(stored)),
             Err(error) => {
                 // If it has its name already it is whole, and the next attempt finds it; the first error is worth telling.
-                let _ = self.disk.unlink(&self.directory, &staged);
+                self.forget_catalogue();
+                let _ = self.disk.unlink(&self.directory, &staged.name);
                 Err(error)
             }
         }
@@ -74,7 +72,7 @@ impl Folder {
 
     /// The newest version, if it has these bytes: in deed, not only by its name.
     pub(super) fn newest_if(&self, digest: Digest) -> Result<Option<Stored>> {
-        match self.versions()?.into_iter().next() {
+        match self.newest()? {
             Some(newest) if newest.digest == digest && self.keeps(digest)? => Ok(Some(newest)),
             _ => Ok(None),
         }
@@ -96,34 +94,15 @@ impl Folder {
     /// # Errors
     /// The disk is full or failed; `Absent` when nothing is recorded of the version.
     pub fn mark(&self, stored: &Stored, mark: Mark, origin: &str) -> Result<Stored> {
-        let Some(remark) = record::parse(&self.record()?).remove(&stored.version) else {
+        let catalogue = self.catalogue()?;
+        let Some(remark) = catalogue.record.remark(stored.version) else {
             let why = Cause::Absent(format!("nothing is recorded of version {}", stored.version));
             return Err(Error::new("marking", self.directory.path(), why));
         };
-        self.remark(stored.version, &Remark { mark, ..remark }, origin, Durable::Now)?;
+        let line = line(&catalogue, stored.version, &Remark { mark, ..remark }, origin);
+        self.disk.append(&self.directory, record_name(), line.as_bytes(), Durable::Now)?;
+        self.forget_catalogue();
         Ok(Stored { mark, ..stored.clone() })
-    }
-
-    /// Writes a version under a temporary name, and reads it back; says what is to be recorded of it.
-    pub(super) fn stage(&self, new: &New, durable: Durable) -> Result<(OsString, Remark)> {
-        self.clear()?;
-        let packed = compress::packed(new.bytes, self.compress);
-        let extension = if matches!(packed, Cow::Owned(_)) { compress::EXTENSION } else { "" };
-        let name = OsString::from(format!(".new-{}{extension}", new.digest));
-        let path = self.directory.path().join(&name);
-        let file = self.disk.create(&self.directory, &name, new.attributes.mode & 0o600 | 0o400)?;
-        let written = self.disk.write(&file, &path, &packed).and_then(|()| match durable {
-            Durable::Now => self.disk.sync(&file, &path),
-            Durable::Later => Ok(()),
-        });
-        match written.and_then(|()| self.read_back(&name, new)) {
-            Ok(()) => Ok((name, new.remark(packed.len() as u64))),
-            Err(error) => {
-                // It is ours and incomplete; the first error is the one worth telling.
-                let _ = self.disk.unlink(&self.directory, &name);
-                Err(error)
-            }
-        }
     }
 
     /// Removes what processes that died left half done: whoever holds the lock, as the caller does, knows that nobody is at
@@ -132,39 +111,12 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn clear(&self) -> Result<()> {
-        let mut dead = Vec::new();
-        self.disk.list(&self.directory, |entry| {
-            if entry.name.as_bytes().starts_with(STAGED) && !entry.is_directory {
-                dead.push(entry.name);
-            }
-            true
-        })?;
-        dead.iter().try_for_each(|name| self.disk.unlink(&self.directory, name))
-    }
-
-    fn read_back(&self, name: &OsStr, new: &New) -> Result<()> {
-        if Digest::of(&self.plain(name, new.bytes.len() as u64)?) == new.digest {
-            return Ok(());
+        let catalogue = self.catalogue()?;
+        for name in &catalogue.half_done {
+            self.forget_catalogue();
+            self.disk.unlink(&self.directory, name)?;
         }
-        let why = Cause::Damaged("what was written reads back differently".to_owned());
-        Err(Error::new("storing", self.directory.path().join(name), why))
-    }
-
-    /// Records a staged version, then gives it its number and its name. In this order, because a version without its remark
-    /// would pass for one that may be put back; a remark without its version says nothing.
-    pub(super) fn publish(&self, remark: &Remark, origin: &str, staged: &OsStr, durable: Durable) -> Result<Stored> {
-        let &Remark { digest, mark, dialect, bytes, .. } = remark;
-        let remarks = record::parse(&self.record()?);
-        let named = self.names()?.first().map(|(_, found)| found.version);
-        let newest = remarks.keys().copied().chain(named).max().unwrap_or(Version(0));
-        let is_packed = staged.as_bytes().ends_with(compress::EXTENSION.as_bytes());
-        let name = VersionName { version: newest.next(), taken: clock::now(), digest, is_packed };
-        self.remark(name.version, remark, origin, durable)?;
-        self.disk.rename(&self.directory, staged, &name.format(&self.document))?;
-        if durable == Durable::Now {
-            self.disk.sync_directory(&self.directory)?;
-        }
-        Ok(Stored { version: name.version, taken: rounded(name.taken), digest, bytes, mark, dialect })
+        Ok(())
     }
 
     /// Removes a version whose bytes came to stand nowhere, and that nobody was told of. The caller holds the lock.
@@ -172,26 +124,24 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn retract(&self, version: Version) -> Result<()> {
-        match self.names()?.into_iter().find(|(_, found)| found.version == version) {
-            Some((name, _)) => self.disk.unlink(&self.directory, &name),
+        match self.catalogue()?.named(version) {
+            Some((name, _)) => {
+                self.forget_catalogue();
+                self.disk.unlink(&self.directory, name)
+            }
             None => Ok(()),
         }
     }
 
     /// Gives a version that was named, but may not be durable, its temporary name back.
     pub(super) fn withdraw(&self, version: Version, staged: &OsStr) -> Result<()> {
-        match self.names()?.into_iter().find(|(_, found)| found.version == version) {
-            Some((name, _)) => self.disk.rename(&self.directory, &name, staged),
+        match self.catalogue()?.named(version) {
+            Some((name, _)) => {
+                self.forget_catalogue();
+                self.disk.rename(&self.directory, name, staged)
+            }
             None => Ok(()),
         }
-    }
-
-    fn remark(&self, version: Version, remark: &Remark, origin: &str, durable: Durable) -> Result<()> {
-        let line = record::format(version, remark, origin);
-        // A torn line before ours must not take ours with it.
-        let torn = self.record()?.last().is_some_and(|last| *last != b'\n');
-        let line = if torn { format!("\n{line}") } else { line };
-        self.disk.append(&self.directory, OsStr::from_bytes(record::NAME.to_bytes()), line.as_bytes(), durable)
     }
 
     /// Removes what need not be kept, after a successful store only. The caller holds the lock. Says how many versions and
@@ -211,25 +161,29 @@ impl Folder {
         let mut surplus = surplus(&self.weighed()?, keep, now);
         let staying = self.note_before_removal(&surplus)?;
         surplus.retain(|version| !staying.contains(version));
-        let mut bytes = 0;
-        for (name, _) in self.names()?.iter().filter(|(_, found)| surplus.contains(&found.version)) {
+        let (catalogue, mut bytes) = (self.catalogue()?, 0);
+        self.forget_catalogue();
+        for (name, _) in catalogue.newest_first().filter(|(_, found)| surplus.contains(&found.version)) {
             bytes += self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);
             self.disk.unlink(&self.directory, name)?;
         }
         self.compact_record()?;
+        self.forget_catalogue();
         Ok((surplus.len(), bytes))
     }
 
     /// Keeps the record from growing for ever.
     fn compact_record(&self) -> Result<()> {
-        let there: Vec<Version> = self.names()?.into_iter().map(|(_, found)| found.version).collect();
-        let Some(text) = record::compacted(&self.record()?, |version| there.contains(&version)) else { return Ok(()) };
-        self.replace_note(OsStr::from_bytes(record::NAME.to_bytes()), &text)
+        let catalogue = self.catalogue()?;
+        let is_there = |version| catalogue.named(version).is_some();
+        let Some(text) = record::compacted(catalogue.record.text(), is_there) else { return Ok(()) };
+        self.replace_note(record_name(), &text)
     }
 
     /// Puts new lines in the place of one of our own files, which is there. The caller holds the lock.
     pub(super) fn replace_note(&self, name: &OsStr, text: &[u8]) -> Result<()> {
         self.clear()?;
+        self.forget_catalogue();
         let staged = OsStr::new(".new-record");
         let path = self.directory.path().join(staged);
         let file = self.disk.create(&self.directory, staged, 0o600)?;
@@ -239,9 +193,4 @@ impl Folder {
         // The old one lies under the temporary name now.
         self.disk.unlink(&self.directory, staged)
     }
-}
-
-/// The moment as the name will say it.
-fn rounded(moment: Timestamp) -> Timestamp {
-    clock::parse_stamp(&clock::stamp(moment)).unwrap_or(moment)
 }

@@ -9,8 +9,9 @@ use super::keeping::Fit;
 use crate::backup::Folder;
 use crate::disk::attributes::Attributes;
 use crate::disk::lease::{self, Lease, Request};
+use crate::disk::signature::Signature;
 use crate::disk::{File, Opened};
-use crate::document::{Digest, Stored};
+use crate::document::{Dialect, Digest, Stored};
 use crate::error::{Cause, Error, Result};
 use crate::lock::Lock;
 use crate::read::{self, Contents, Reading};
@@ -31,9 +32,13 @@ impl Writer {
     /// Puts new bytes in the place of the present ones, which are kept.
     pub(super) fn put(&self, folder: &Folder, present: Reading, bytes: &[u8], fit: Fit, lock: &Lock) -> Result<Put> {
         let attributes = self.disk.attributes(&present.file, self.document.path())?;
+        let mut prepared = self.prepared(&present.signature, bytes, fit.dialect, &attributes);
         let stored = Self::store(folder, bytes, fit, &attributes);
+        if let Some(begun) = prepared.take_if(|_| stored.is_err()) {
+            begun.discard(&self.disk, &self.directory);
+        }
         let (stored, is_new) = stored.map_err(|error| self.told_of_room(error))?;
-        let put = self.put_stored(folder, present, bytes, &attributes, &stored, lock);
+        let put = self.put_stored(folder, present, bytes, &attributes, &stored, prepared, lock);
         match put {
             Ok((put, true)) => Ok(put),
             Ok((put, false)) => {
@@ -50,7 +55,20 @@ impl Writer {
         }
     }
 
+    /// What is to be swapped in, on its way to the disk while the version is stored: the two are waited for at once. `None`: there is not much room, or it cannot be done so; why shows when it is tried again.
+    fn prepared(&self, present: &Signature, bytes: &[u8], dialect: Dialect, attributes: &Attributes) -> Option<Begun> {
+        const MUCH_BYTES: u64 = 16 << 20;
+        let judge = |bytes: &[u8]| validate::judge(bytes, &self.reader(Some(dialect)));
+        let room = self.disk.room(&self.directory).ok()?;
+        let is_roomy = room.available_bytes > MUCH_BYTES.saturating_add(4 * bytes.len() as u64);
+        if !is_roomy || repair::obstacle(&self.ground(&judge), present).is_some() {
+            return None;
+        }
+        swap::prepare(&self.disk, &self.directory, &self.document, bytes, attributes).ok()
+    }
+
     /// Also says whether the new bytes may have stood at the name.
+    #[expect(clippy::too_many_arguments, reason = "what a write is made of")]
     fn put_stored(
         &self,
         folder: &Folder,
@@ -58,14 +76,21 @@ impl Writer {
         bytes: &[u8],
         attributes: &Attributes,
         stored: &Stored,
+        prepared: Option<Begun>,
         lock: &Lock,
     ) -> std::result::Result<(Put, bool), (Error, bool)> {
         let never = |error| (error, false);
         let judge = |bytes: &[u8]| validate::judge(bytes, &self.reader(Some(stored.dialect)));
-        let ground = self.ground(&judge);
-        let obstacle = match repair::obstacle(&ground, &present.signature) {
+        let (disk, directory, version) = (&self.disk, &self.directory, stored.version);
+        let obstacle = repair::obstacle(&self.ground(&judge), &present.signature);
+        if let (Some(_), Some(begun)) = (&obstacle, &prepared) {
+            begun.discard(disk, directory);
+        }
+        let staged = || swap::stage(disk, directory, &self.document, version, bytes, attributes);
+        let staged = || prepared.map_or_else(staged, |begun| begun.finish(disk, directory, version, bytes));
+        let obstacle = match obstacle {
             Some(obstacle) => obstacle,
-            None => match swap::stage(&self.disk, &self.directory, &self.document, stored.version, bytes, attributes) {
+            None => match staged() {
                 Ok(staged) => return self.swap_in(&present, &staged, stored, lock),
                 Err(error) => Obstacle::of(error).map_err(never)?,
             },
@@ -146,8 +171,7 @@ impl Writer {
             Request::Granted(lease) => Some(lease),
             Request::Unavailable => None,
         };
-        let is_there =
-            |found: crate::disk::signature::Signature| found.is_same_file(&present.signature) && found.links == 1;
+        let is_there = |found: Signature| found.is_same_file(&present.signature) && found.links == 1;
         let at_name = self.disk.look(&self.directory, self.document.name())?;
         if !at_name.is_some_and(is_there) || !self.holds(&present.file, present.digest, lease.as_ref())? {
             return Ok(None);
@@ -172,7 +196,10 @@ impl Writer {
     fn verify(&self, staged: &Staged, digest: Digest) -> Result<()> {
         let Opened::File(file, found) = self.disk.open(&self.directory, self.document.name())? else { return Ok(()) };
         let is_untouched = found.is_same_file(&staged.signature) && found.is_dated_as(&staged.signature);
-        if !is_untouched || self.holds(&file, digest, None)? {
+        // Whether it looks the same before and after says nothing of what it holds: a file system in user space may learn late
+        // that it was exchanged.
+        let contents = || read::contents(&self.disk, &self.document, &file, self.rules.max_size, || true);
+        if !is_untouched || contents()?.is_some_and(|contents| Digest::of(&contents.bytes) == digest) {
             return Ok(());
         }
         // It may have been written since, which dates it.

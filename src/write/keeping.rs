@@ -108,11 +108,12 @@ impl Writer {
     /// would, beside the last good version: what is suspicious is kept as that, and is nobody's last good version.
     pub(super) fn keep(&self, folder: &Folder, present: &Reading) -> Result<Standing> {
         let &Reading { ref bytes, digest, ref file, .. } = present;
-        if let Some(newest) = folder.versions()?.first().filter(|newest| newest.digest == digest)
+        if let Some(newest) = folder.newest()?.filter(|newest| newest.digest == digest)
             && newest.mark.is_last_good()
-            && folder.keeps(digest)?
+            // Storing the new bytes makes it durable too, before the exchange: they are in one folder.
+            && folder.has(digest)?
         {
-            return Ok(Standing::Good(newest.clone()));
+            return Ok(Standing::Good(newest));
         }
         let last_good = folder.last_good_bytes()?;
         let reader = self.reader(last_good.as_ref().map(|(stored, _)| stored.dialect));

@@ -14,6 +14,7 @@ mod leftovers;
 mod order;
 mod racing;
 mod reading;
+mod remembering;
 mod repairing;
 mod sharing;
 mod rot;

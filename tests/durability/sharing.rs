@@ -42,7 +42,8 @@ fn every_update_of_sixteen_threads_is_there_once_and_in_order_and_they_share_the
     let held = guarded.read().unwrap();
     assert_eq!(held.len(), 16);
     assert!(held.values().all(|numbers| numbers.iter().copied().eq(0..EACH)), "{held:?}");
-    let writes = syncs.load(Ordering::Relaxed) / 2;
+    // Of the version, of what is recorded of it, and of what is swapped in.
+    let writes = syncs.load(Ordering::Relaxed) / 3;
     assert!(writes < 16 * EACH as usize / 2, "{writes} writes for {} updates", 16 * EACH);
 }
 

@@ -8,6 +8,7 @@ mod attempt;
 mod error;
 mod exchange;
 mod keeping;
+mod leftovers;
 mod place;
 mod together;
 
@@ -30,7 +31,7 @@ use crate::error::{Cause, Error, Result};
 use crate::lock::{self, Lock};
 use crate::quarantine::Quarantine;
 use crate::read::{self, Look, OpenWriter};
-use crate::repair::{self, Ground};
+use crate::repair::Ground;
 use crate::validate::{self, Content, Reader};
 use crate::verdict::Verdict;
 
@@ -282,34 +283,6 @@ impl Writer {
     fn reader(&self, enrolled: Option<Dialect>) -> Reader {
         let named = validate::dialect_of_name(self.document.name());
         Reader { dialect: self.rules.dialect, enrolled, named, literal: true }
-    }
-
-    /// Ends with what writers that died left beside the document a while ago. What cannot be ended with now stays.
-    pub fn tidy(&self) {
-        let prefix = self.document.staged_prefix();
-        let mut names = Vec::new();
-        let listed = self.disk.list(&self.directory, |entry| {
-            if entry.name.as_encoded_bytes().starts_with(prefix.as_bytes()) && !entry.is_directory {
-                names.push(entry.name);
-            }
-            true
-        });
-        let is_old = |name: &std::ffi::OsString| {
-            let found = self.disk.look(&self.directory, name).ok().flatten();
-            found.is_some_and(|found| found.age() >= repair::GRACE)
-        };
-        if listed.is_err() || !names.iter().any(is_old) {
-            return;
-        }
-        let enrolled = self.backups.find(&self.document).ok().flatten();
-        let enrolled =
-            enrolled.and_then(|folder| folder.last_good_bytes().ok().flatten()).map(|(stored, _)| stored.dialect);
-        let reader = self.reader(enrolled);
-        let judge = |bytes: &[u8]| validate::judge(bytes, &reader);
-        let ground = Ground { lock: self.rules.lock, ..self.ground(&judge) };
-        for name in names.iter().filter(|name| is_old(name)) {
-            let _ = repair::settle(&ground, name, None);
-        }
     }
 }
 

@@ -127,6 +127,7 @@ impl Writer {
         };
         let fit = self.fit(Some(&folder), beside, &bytes)?;
         if let Some(&Stored { version, digest, .. }) = stored.filter(|stored| Digest::of(&bytes) == stored.digest) {
+            folder.keeps(digest)?;
             if let Base::Suspicious(stored) = &base {
                 folder.mark(stored, fit.mark, "accept")?;
             }
@@ -215,7 +216,7 @@ impl Writer {
 
     /// Are these bytes no writer's half? Where no lease says so, they are a version, or they stay as they are.
     fn is_beyond_doubt(&self, folder: &Folder, reading: &Reading) -> Result<bool> {
-        let is_newest = || Ok(folder.versions()?.first().is_some_and(|newest| newest.digest == reading.digest));
+        let is_newest = || Ok(folder.newest()?.is_some_and(|newest| newest.digest == reading.digest));
         if reading.certainty == Certainty::Certified || is_newest()? {
             return Ok(true);
         }

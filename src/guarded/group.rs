@@ -4,8 +4,8 @@
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,8 @@ const MOST: usize = 256;
 #[derive(Debug)]
 pub(super) struct Group<T> {
     inner: Mutex<Inner<T>>,
-    turned: Condvar,
+    /// Another update has come.
+    arrived: Condvar,
 }
 
 /// An update's number in the queue.
@@ -31,7 +32,11 @@ type Ticket = u64;
 struct Inner<T> {
     next: Ticket,
     waiting: VecDeque<Ticket>,
-    has_leader: bool,
+    /// What wakes the thread of each update: only those whom it concerns.
+    bells: HashMap<Ticket, Arc<Condvar>>,
+    leader: Option<Ticket>,
+    /// How many updates were written in the last step, and how long it took.
+    last: (usize, Duration),
     /// The value, on its way to the update whose turn it is.
     offered: Option<(Ticket, T)>,
     /// What that update made of it.
@@ -53,12 +58,14 @@ impl<T> Default for Group<T> {
         let inner = Inner {
             next: 0,
             waiting: VecDeque::new(),
-            has_leader: false,
+            bells: HashMap::new(),
+            leader: None,
+            last: (0, Duration::ZERO),
             offered: None,
             returned: None,
             ended: HashMap::new(),
         };
-        Self { inner: Mutex::new(inner), turned: Condvar::new() }
+        Self { inner: Mutex::new(inner), arrived: Condvar::new() }
     }
 }
 
@@ -68,9 +75,30 @@ impl<T> Group<T> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, inner: MutexGuard<'a, Inner<T>>) -> MutexGuard<'a, Inner<T>> {
-        self.turned.wait(inner).unwrap_or_else(PoisonError::into_inner)
+    /// Queues an update of this thread.
+    fn join(&self) -> (Ticket, Arc<Condvar>) {
+        let (mut inner, bell) = (self.inner(), Arc::new(Condvar::new()));
+        let ticket = inner.next;
+        inner.next += 1;
+        inner.waiting.push_back(ticket);
+        inner.bells.insert(ticket, Arc::clone(&bell));
+        self.arrived.notify_one();
+        (ticket, bell)
     }
+}
+
+impl<T> Inner<T> {
+    /// Wakes the thread of an update, if it has one.
+    fn ring(&self, ticket: Option<Ticket>) {
+        if let Some(bell) = ticket.and_then(|ticket| self.bells.get(&ticket)) {
+            bell.notify_one();
+        }
+    }
+}
+
+/// Waits until somebody rings.
+fn wait<'a, T>(bell: &Condvar, inner: MutexGuard<'a, Inner<T>>) -> MutexGuard<'a, Inner<T>> {
+    bell.wait(inner).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One thread's change, and what it last came to.
@@ -128,10 +156,9 @@ where
 {
     let (group, deadline) = (&guarded.group, guarded.writer.deadline());
     let mut own = Own { change, made: None, refused: None };
+    let (ticket, bell) = group.join();
+    let _leaving = Leaving { group, ticket };
     let mut inner = group.inner();
-    let ticket = inner.next;
-    inner.next += 1;
-    inner.waiting.push_back(ticket);
     loop {
         if let Some(ended) = inner.ended.remove(&ticket) {
             drop(inner);
@@ -143,15 +170,16 @@ where
             let is_over = matches!(made, Made::Nothing);
             inner = group.inner();
             inner.returned = Some(made);
-            group.turned.notify_all();
+            inner.ring(inner.leader);
             if is_over {
                 drop(inner);
                 return own.result(Ok(()));
             }
-        } else if !inner.has_leader && inner.waiting.front() == Some(&ticket) {
-            inner.has_leader = true;
+        } else if inner.leader.is_none() && inner.waiting.front() == Some(&ticket) {
+            inner.leader = Some(ticket);
             drop(inner);
-            let mut round = Round { guarded, deadline, leader: ticket, members: Vec::new() };
+            let mut round =
+                Round { guarded, deadline, leader: ticket, bell, members: Vec::new(), took: Duration::ZERO };
             // A panic of the value's own code, such as its way to be written: it must not leave the others waiting.
             return match catch_unwind(AssertUnwindSafe(|| round.lead(&mut own))) {
                 Ok(written) => own.result(round.end(written)),
@@ -161,8 +189,20 @@ where
                 }
             };
         } else {
-            inner = group.wait(inner);
+            inner = wait(&bell, inner);
         }
+    }
+}
+
+/// A thread whose update is over is not to be woken any more.
+struct Leaving<'a, T> {
+    group: &'a Group<T>,
+    ticket: Ticket,
+}
+
+impl<T> Drop for Leaving<'_, T> {
+    fn drop(&mut self) {
+        self.group.inner().bells.remove(&self.ticket);
     }
 }
 
@@ -171,14 +211,38 @@ struct Round<'a, T> {
     guarded: &'a Guarded<T>,
     deadline: Instant,
     leader: Ticket,
+    bell: Arc<Condvar>,
     members: Vec<Ticket>,
+    took: Duration,
 }
+
+/// Those who were in the last step come back at once, or not for a while: this share of the time that it took they are given.
+const PATIENCE_SHARE: u32 = 8;
 
 impl<T: Serialize + DeserializeOwned> Round<'_, T> {
     /// Writes; says what became of the leader's own update.
     fn lead<R, E>(&mut self, own: &mut Own<impl FnMut(&mut T) -> Result<R, E>, R, E>) -> Result<(), WriteError> {
         let (writer, deadline) = (&self.guarded.writer, self.deadline);
-        writer.update_until(deadline, Damaged::RepairUnweighed, |present| self.hand_round(present, own)).map(|_| ())
+        self.gather();
+        let begun = Instant::now();
+        let written = writer.update_until(deadline, Damaged::RepairUnweighed, |present| self.hand_round(present, own));
+        self.took = begun.elapsed();
+        written.map(|_| ())
+    }
+
+    /// Waits a little until as many wait as were in the last step: whoever has just been told is about to come again.
+    fn gather(&self) {
+        let mut inner = self.guarded.group.inner();
+        let (expected, took) = inner.last;
+        let until = Instant::now() + took / PATIENCE_SHARE;
+        while inner.waiting.len() < expected {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.guarded.group.arrived.wait_timeout(inner, left);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Lets every member make its change.
@@ -227,11 +291,11 @@ impl<T: Serialize + DeserializeOwned> Round<'_, T> {
         let group = &self.guarded.group;
         let mut inner = group.inner();
         inner.offered = Some((ticket, value));
-        group.turned.notify_all();
+        inner.ring(Some(ticket));
         loop {
             match inner.returned.take() {
                 Some(made) => return made,
-                None => inner = group.wait(inner),
+                None => inner = wait(&self.bell, inner),
             }
         }
     }
@@ -250,22 +314,23 @@ impl<T: Serialize + DeserializeOwned> Round<'_, T> {
     }
 
     fn tell(&self, ticket: Ticket, ended: Result<(), WriteError>) {
-        self.guarded.group.inner().ended.insert(ticket, ended);
-        self.guarded.group.turned.notify_all();
+        let mut inner = self.guarded.group.inner();
+        inner.ended.insert(ticket, ended);
+        inner.ring(Some(ticket));
     }
 
     /// Tells all who are in it what came of it; the next one leads.
     fn end(&mut self, written: Result<(), WriteError>) -> Result<(), WriteError> {
-        let group = &self.guarded.group;
-        let mut inner = group.inner();
+        let mut inner = self.guarded.group.inner();
+        inner.last = (self.members.len(), self.took);
         for ticket in std::mem::take(&mut self.members).into_iter().filter(|ticket| *ticket != self.leader) {
             let ended = written.as_ref().copied().map_err(WriteError::copied);
             inner.ended.insert(ticket, ended);
+            inner.ring(Some(ticket));
         }
         inner.waiting.retain(|ticket| *ticket != self.leader);
-        inner.has_leader = false;
-        drop(inner);
-        group.turned.notify_all();
+        inner.leader = None;
+        inner.ring(inner.waiting.front().copied());
         written
     }
 }

@@ -44,9 +44,7 @@ fn ends_as_promised(trial: &Trial, bench: &Bench, output: &Output, when: &str) {
     trial.nothing_is_lost(bench, when);
     // Nothing but damage is ever taken for damage, however hard it was to read.
     assert!(bench.quarantined().iter().all(|bytes| is_damage(bytes)), "{}: {when}: quarantined", trial.name);
-    if status == Some(0) && trial.is_a_repair() {
-        assert!(trial.ends.contains(&bench.read().as_slice()), "{}: {when}: it says that it is done", trial.name);
-    }
+    trial.keeps_its_word(bench, output, when);
 }
 
 /// A file whose sync failed is garbage: it is neither synced again nor given a name.

@@ -35,6 +35,7 @@ fn killed_everywhere(trial: &Trial) {
         let when = format!("killed before {} number {}: {}", call.name, call.nth, call.line);
         assert!(struck.was_hit(), "{}: not {when}", trial.name);
         trial.nothing_is_lost(&bench, &when);
+        trial.keeps_its_word(&bench, &struck.output, &when);
         trial.recovers(&bench, &when);
     }
     println!("{}: killed before {} of {all} calls, 0 violations, {:.1?}", trial.name, points.len(), begun.elapsed());

@@ -6,20 +6,32 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Duration;
 
 use jsonwarden::backup::{Keep, Redo};
+use jsonwarden::bus::{Bus, EVENTS, Event};
 use jsonwarden::config::Rules;
 use jsonwarden::disk::Disk;
 use jsonwarden::document::{Digest, Mark, Version};
 use jsonwarden::repair::{Outcome, finish_redo, restore};
 use jsonwarden::verdict::Verdict;
-use jsonwarden::write::Writer;
+use jsonwarden::write::{Damaged, WriteError, Writer};
 
 use crate::bench::{Bench, DAMAGED, GOOD, Hands, NEWER, judge};
 
 /// What a person did not keep a copy of, and puts an older version over.
 pub(crate) const UNSTORED: &[u8] = b"{\"version\": 3, \"nobody\": \"has stored this\"}\n";
+
+/// What is published.
+const EVENT: &str = r#"{"type":"t","from":"a"}"#;
+
+/// `GOOD`, with that in it; its time is another each time.
+const PUBLISHED: &[u8] =
+    b"{\"version\": 1, \"data\": [1, 2, 3], \"events\": [{\"id\": 1, \"time\": \"\", \"type\": \"t\", \"from\": \"a\"}]}\n";
+
+/// What makes `NEWER` of `GOOD`.
+const CHANGES: [&str; 2] = ["--set=/version=2", "--set=/data/-=4"];
 
 /// What a command reads from its standard input, in the folder of the bench.
 pub(crate) const INPUT: &str = "input";
@@ -151,12 +163,30 @@ fn writes_and_prunes(bench: &Bench, disk: &Disk) -> bool {
     writer.is_ok_and(|writer| writer.replace(NEWER).is_ok())
 }
 
+fn writer(bench: &Bench, disk: &Disk) -> jsonwarden::error::Result<Writer> {
+    let rules = Rules { settle: Duration::from_millis(1), ..Rules::default() };
+    Writer::open(disk, &bench.path(), &bench.state, rules)
+}
+
+fn patches(bench: &Bench, disk: &Disk) -> bool {
+    let updated = |writer: Writer| writer.update(Damaged::Repair, |_| Ok::<_, WriteError>(NEWER.to_vec())).is_ok();
+    writer(bench, disk).is_ok_and(updated)
+}
+
+fn publishes(bench: &Bench, disk: &Disk) -> bool {
+    let publish = |writer: Writer| {
+        let bus = Bus { writer: &writer, pointer: EVENTS.parse().unwrap(), keep: None, archive: None };
+        bus.publish(&[Event::new(EVENT, "").unwrap()]).is_ok()
+    };
+    writer(bench, disk).is_ok_and(publish)
+}
+
 fn does_nothing(_: &Bench, _: &Disk) -> bool {
     true
 }
 
 /// All that is tried.
-pub(crate) const TRIALS: [Trial; 11] = [
+pub(crate) const TRIALS: [Trial; 14] = [
     Trial {
         name: "repair --offline",
         prepare: damaged,
@@ -257,6 +287,33 @@ pub(crate) const TRIALS: [Trial; 11] = [
         precious: &[DAMAGED, GOOD],
         ends: &[GOOD, NEWER],
     },
+    Trial {
+        name: "patch",
+        prepare: good,
+        arguments: &["patch", "DOCUMENT", CHANGES[0], CHANGES[1]],
+        act: patches,
+        may_stand: &[Some(GOOD), Some(NEWER)],
+        precious: &[GOOD],
+        ends: &[GOOD, NEWER],
+    },
+    Trial {
+        name: "patch of a damaged file",
+        prepare: damaged,
+        arguments: &["patch", "DOCUMENT", CHANGES[0], CHANGES[1]],
+        act: patches,
+        may_stand: &[Some(DAMAGED), Some(GOOD), Some(NEWER)],
+        precious: &[DAMAGED, GOOD],
+        ends: &[GOOD, NEWER],
+    },
+    Trial {
+        name: "publish",
+        prepare: good,
+        arguments: &["publish", "DOCUMENT", EVENT],
+        act: publishes,
+        may_stand: &[Some(GOOD), Some(PUBLISHED)],
+        precious: &[GOOD],
+        ends: &[GOOD, PUBLISHED],
+    },
 ];
 
 impl Trial {
@@ -301,10 +358,30 @@ impl Trial {
         self.name != "verify"
     }
 
+    /// What stands at the name once it was said to be done.
+    fn promised(&self) -> &'static [&'static [u8]] {
+        match self.name {
+            "write" | "write over damage" | "patch" | "patch of a damaged file" => &[NEWER],
+            "publish" => &[PUBLISHED],
+            _ => self.ends,
+        }
+    }
+
+    /// What was said to be done is done. Whatever changes a document says so on its standard output, and only then.
+    #[track_caller]
+    pub(crate) fn keeps_its_word(&self, bench: &Bench, output: &Output, when: &str) {
+        let is_a_change = self.promised() != self.ends;
+        if self.is_a_repair() && (output.status.success() || is_a_change && !output.stdout.is_empty()) {
+            let present = timeless(&bench.read());
+            let text = String::from_utf8_lossy(&present);
+            assert!(self.promised().contains(&present.as_slice()), "{}: {when}: {text:?}, and it was done", self.name);
+        }
+    }
+
     /// What must hold at every moment.
     #[track_caller]
     pub(crate) fn nothing_is_lost(&self, bench: &Bench, when: &str) {
-        let present = fs::read(bench.path()).ok();
+        let present = fs::read(bench.path()).ok().map(|bytes| timeless(&bytes));
         if !self.may_stand.is_empty() {
             let text = present.as_deref().map(String::from_utf8_lossy);
             assert!(self.may_stand.contains(&present.as_deref()), "{}: {when}: {text:?} at the name", self.name);
@@ -328,7 +405,7 @@ impl Trial {
             jsonwarden::repair::restore(&hands.ground(), newest).unwrap();
         }
         self.nothing_is_lost(bench, when);
-        let present = bench.read();
+        let present = timeless(&bench.read());
         assert!(self.ends.contains(&present.as_slice()), "{}: {when}: {present:?} stays", self.name);
         assert!(bench.leftovers().is_empty(), "{}: {when}: {:?}", self.name, bench.leftovers());
         let files = bench.stored_files();
@@ -346,6 +423,15 @@ impl Trial {
             self.name
         );
     }
+}
+
+/// The same without the times of its events.
+fn timeless(bytes: &[u8]) -> Vec<u8> {
+    const KEY: &[u8] = b"\"time\": \"";
+    let begins = bytes.windows(KEY.len()).position(|window| window == KEY).map(|at| at + KEY.len());
+    let ends = begins.and_then(|begin| Some(begin + bytes[begin..].iter().position(|byte| *byte == b'"')?));
+    let Some((begin, end)) = begins.zip(ends) else { return bytes.to_vec() };
+    [&bytes[..begin], &timeless(&bytes[end..])].concat()
 }
 
 /// As a daemon starts, and after the grace for late writers.

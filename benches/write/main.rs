@@ -1,26 +1,33 @@
 //! The safe write: against the bare system calls that do the same, with many threads, as a process, and against the writers
-//! in use. Rounds alternate; ratios are of pairs.
+//! in use: how fast they are, what they lose, and what faults leave of their files. Rounds alternate; ratios are of pairs.
 //!
 //! `cargo bench --bench write`; `JSONWARDEN_BENCH_ROUNDS` sets how many rounds (100), `JSONWARDEN_BENCH_PLACE` the folder,
-//! `JSONWARDEN_BENCH_MODULES` the folder where `npm install write-file-atomic atomically steno proper-lockfile` was run.
+//! `JSONWARDEN_BENCH_MODULES` the folder where `npm install write-file-atomic atomically steno proper-lockfile` was run;
+//! Python needs `filelock`. Full disks and power cuts are mounted, which root may.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement fails by panicking")]
 
 mod bare;
+mod child;
+mod faults;
 #[path = "../shared/numbers.rs"]
 mod numbers;
 mod rivals;
+mod support;
+#[allow(dead_code, reason = "shared with the suite in tests/faults")]
+#[path = "../../tests/faults/volume.rs"]
+mod volume;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bare::{Bare, one_pair};
 use jsonwarden::{Guarded, Options};
 use numbers::{median, quantile, setting};
-use rivals::{RIVALS, modules};
+use rivals::{Ring, Rival};
 
 type Numbers = BTreeMap<String, Vec<u32>>;
 
@@ -111,40 +118,42 @@ fn as_a_process(root: &Path, rounds: usize) {
     println!("\n`write` from start to exit, ms: {:.2}, 99 of 100: {:.2}", median(&times), quantile(&times, 0.99));
 }
 
-fn against_rivals(root: &Path, each: usize) {
-    const PROCESSES: usize = 4;
-    println!("\n{PROCESSES} processes x {each} updates of one file: updates a second, updates lost");
-    let modules = modules();
-    for rival in RIVALS {
-        if rival.is_there(&modules) {
-            let (rate, lost) = rival.contend(&modules, &root.join("rival.json"), PROCESSES, each);
-            println!("  {:38} {rate:8.0} {lost:6}", rival.name);
-        } else {
-            println!("  {:38} not installed", rival.name);
-        }
+/// Who writes alone, one update after the other: ours and theirs in turn, and the ratio of the pairs.
+fn alone(ring: &Ring, rivals: &[Rival], root: &Path, count: usize) {
+    const TURNS: usize = 5;
+    println!(
+        "\none program alone, {count} updates of 10 KB, a version of each stored and all synced: a second, ours to theirs"
+    );
+    let rate = |rival: Rival, turn: usize| {
+        let folder = root.join(format!("alone-{turn}")).join(rival.name());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a.json"), document(0)).unwrap();
+        rival.alone(ring, &folder.join("a.json"), &folder.join("versions"), count)
+    };
+    for (at, rival) in rivals.iter().enumerate() {
+        let pairs = (0..TURNS).map(|turn| (rate(Rival::Ours, 100 * at + turn), rate(*rival, 100 * at + turn)));
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        let (ours, theirs): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        let ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
+        println!("  {:38} {:8.0} {:8.0} {:6.2}", rival.name(), median(&theirs), median(&ours), median(&ratios));
     }
-    let path = root.join("ours.json");
-    let options = Options::new().state_dir(root.join("state")).lock_timeout(Duration::from_secs(300));
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for name in 0..PROCESSES {
-            // Each with a lock of its own, as processes have.
-            let guarded = Guarded::<Numbers>::open_or_default(&path, &options).unwrap();
-            scope.spawn(move || {
-                for _ in 0..each {
-                    guarded.update(|all| all.entry(name.to_string()).or_default().push(1)).unwrap();
-                }
-            });
-        }
-    });
-    #[expect(clippy::cast_precision_loss, reason = "few")]
-    let rate = (PROCESSES * each) as f64 / begun.elapsed().as_secs_f64();
-    let all: Numbers = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    let lost = PROCESSES * each - all.values().map(Vec::len).sum::<usize>();
-    println!("  {:38} {rate:8.0} {lost:6}", "ours, every version kept");
+}
+
+fn contending(ring: &Ring, rivals: &[Rival], root: &Path, each: usize) {
+    const PROCESSES: usize = 4;
+    println!("\n{PROCESSES} processes x {each} updates of one file, each as it is: updates a second, updates lost");
+    for rival in rivals {
+        let folder = root.join("contended").join(rival.name());
+        fs::create_dir_all(&folder).unwrap();
+        let (rate, lost) = rival.contend(ring, &folder.join("a.json"), PROCESSES, each);
+        println!("  {:38} {rate:8.0} {lost:6}", rival.name());
+    }
 }
 
 fn main() {
+    if std::env::var_os(child::ROLE).is_some() {
+        return child::run();
+    }
     let rounds = setting("JSONWARDEN_BENCH_ROUNDS", 100);
     let place = std::env::var_os("JSONWARDEN_BENCH_PLACE").map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(place).unwrap();
@@ -152,5 +161,12 @@ fn main() {
     against_bare(&root, rounds);
     group_commit(&root, u32::try_from(rounds).unwrap());
     as_a_process(&root, rounds);
-    against_rivals(&root, rounds);
+    let ring = Ring::new();
+    let rivals = ring.rivals();
+    let all = [rivals.as_slice(), &[Rival::Ours]].concat();
+    alone(&ring, &rivals, &root, rounds);
+    contending(&ring, &all, &root, rounds);
+    faults::full_disk(&ring, &all);
+    faults::kills(&ring, &all, &root, 20);
+    faults::power_cuts(&ring, &all, 4);
 }

@@ -1,110 +1,151 @@
-//! The writers in use, each in the language that it is for: so many updates of one document (read, change, write) by several
-//! processes at once, and what of them is there afterwards.
+//! The writers in use, each in the language that it is for, and ours beside them as a program of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// What each writer does for one update; `lock` and `save` are its own.
-const NODE: &str = r"
-const fs = require('fs');
-const [rival, path, name, count] = process.argv.slice(1);
-const update = () => { const all = JSON.parse(fs.readFileSync(path)); (all[name] = all[name] || []).push(1); return JSON.stringify(all); };
-const savers = {
-    'write-file-atomic': async () => require('write-file-atomic')(path, update()),
-    'atomically': async () => (await import('atomically')).writeFile(path, update()),
-    'steno': async () => new (await import('steno')).Writer(path).write(update()),
-    'proper-lockfile + write-file-atomic': async () => {
-        const release = await require('proper-lockfile').lock(path, { retries: { retries: 10000, minTimeout: 1, maxTimeout: 20 } });
-        await require('write-file-atomic')(path, update());
-        await release();
-    },
-};
-(async () => { for (let n = 0; n < Number(count); n++) { try { await savers[rival](); } catch (error) { if (!(error instanceof SyntaxError)) throw error; } } })();
-";
+use serde_json::Value;
 
-const PYTHON: &str = "
-import filelock, json, os, sys
-rival, path, name, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-for number in range(count):
-    with filelock.FileLock(path + '.lock'):
-        with open(path) as file:
-            everything = json.load(file)
-        everything.setdefault(name, []).append(1)
-        with open(path + '.tmp', 'w') as file:
-            json.dump(everything, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(path + '.tmp', path)
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-";
+/// What each writer does, in its own language.
+const NODE: &str = include_str!("rivals.js");
+const PYTHON: &str = include_str!("rivals.py");
 
-/// A writer in use.
-#[derive(Clone, Copy)]
-pub(crate) struct Rival {
-    pub(crate) name: &'static str,
-    /// The module that it needs; it is left out where that is not installed.
-    module: &'static str,
-    is_python: bool,
+/// Who writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rival {
+    /// A package for Node, and what it is called here.
+    Node(&'static str, &'static str),
+    /// Python's `filelock` and `os.replace`.
+    Python,
+    /// We ourselves: this very program, or `jsonwarden write`.
+    Ours,
 }
 
 pub(crate) const RIVALS: [Rival; 5] = [
-    Rival { name: "write-file-atomic", module: "write-file-atomic", is_python: false },
-    Rival { name: "atomically", module: "atomically", is_python: false },
-    Rival { name: "steno", module: "steno", is_python: false },
-    Rival { name: "proper-lockfile + write-file-atomic", module: "proper-lockfile", is_python: false },
-    Rival { name: "filelock + os.replace", module: "filelock", is_python: true },
+    Rival::Node("write-file-atomic", "write-file-atomic"),
+    Rival::Node("atomically", "atomically"),
+    Rival::Node("steno", "steno"),
+    Rival::Node("proper-lockfile", "proper-lockfile + write-file-atomic"),
+    Rival::Python,
 ];
 
+/// Where programs that are run here find what they need.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    modules: PathBuf,
+    scripts: tempfile::TempDir,
+}
+
+impl Ring {
+    pub(crate) fn new() -> Self {
+        let scripts = tempfile::tempdir().unwrap();
+        std::fs::write(scripts.path().join("rivals.py"), PYTHON).unwrap();
+        let modules = std::env::var_os("JSONWARDEN_BENCH_MODULES").map_or_else(std::env::temp_dir, PathBuf::from);
+        Self { modules, scripts }
+    }
+
+    /// Those that are installed; of the others it says so.
+    pub(crate) fn rivals(&self) -> Vec<Rival> {
+        let (there, not): (Vec<Rival>, Vec<Rival>) = RIVALS.into_iter().partition(|rival| rival.is_there(self));
+        for rival in not {
+            println!("not installed: {}", rival.name());
+        }
+        there
+    }
+}
+
 impl Rival {
-    fn command(self, modules: &Path) -> Command {
-        let mut command = Command::new(if self.is_python { "python3" } else { "node" });
-        // `import` looks for modules from the current folder upwards, and minds no variable.
-        command.current_dir(modules).env("NODE_PATH", modules.join("node_modules"));
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Node(_, name) => name,
+            Self::Python => "filelock + os.replace",
+            Self::Ours => "ours, every version kept",
+        }
+    }
+
+    fn is_there(self, ring: &Ring) -> bool {
+        let mut tried = match self {
+            Self::Node(module, _) => {
+                let mut node = node(ring);
+                node.args(["-e", &format!("import('{module}').catch(() => process.exit(1))")]);
+                node
+            }
+            Self::Python => {
+                let mut python = Command::new("python3");
+                python.args(["-c", "import filelock"]);
+                python
+            }
+            Self::Ours => return true,
+        };
+        tried.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// The program that does something with a file.
+    pub(crate) fn command<A: AsRef<OsStr>>(self, ring: &Ring, deed: &str, path: &Path, rest: &[A]) -> Command {
+        let mut command = match self {
+            Self::Node(..) => {
+                let mut node = node(ring);
+                // Two dashes: what follows is for the script. Node counts the script itself only when it is a file.
+                node.args(["-e", NODE, "--", "script"]);
+                node
+            }
+            Self::Python => {
+                let mut python = Command::new("python3");
+                python.arg(ring.scripts.path().join("rivals.py"));
+                python
+            }
+            Self::Ours => Command::new(std::env::current_exe().unwrap()),
+        };
+        if self == Self::Ours {
+            command.env(super::child::ROLE, "1");
+        }
+        command.args([self.name(), deed]).arg(path).args(rest).stdin(Stdio::null());
         command
     }
 
-    pub(crate) fn is_there(self, modules: &Path) -> bool {
-        let tried = if self.is_python {
-            self.command(modules).args(["-c", &format!("import {}", self.module)]).stderr(Stdio::null()).status()
-        } else {
-            let tried = format!("import('{}').catch(() => process.exit(1))", self.module);
-            self.command(modules).args(["-e", &tried]).stderr(Stdio::null()).status()
-        };
-        tried.is_ok_and(|status| status.success())
-    }
-
     /// Updates a second of all processes together, and how many updates are not there afterwards.
-    pub(crate) fn contend(self, modules: &Path, path: &Path, processes: usize, each: usize) -> (f64, usize) {
+    pub(crate) fn contend(self, ring: &Ring, path: &Path, processes: usize, each: usize) -> (f64, usize) {
         std::fs::write(path, "{}").unwrap();
         let begun = Instant::now();
-        let children: Vec<_> = (0..processes)
-            .map(|number| {
-                let (flag, script) = if self.is_python { ("-c", PYTHON) } else { ("-e", NODE) };
-                let mut command = self.command(modules);
-                command.args([flag, script, self.name]).arg(path).args([format!("p{number}"), each.to_string()]);
-                command.stderr(Stdio::null()).spawn().unwrap()
-            })
-            .collect();
+        let start = |number: usize| {
+            let rest = [format!("p{number}"), each.to_string()];
+            self.command(ring, "contend", path, &rest).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let children: Vec<_> = (0..processes).map(start).collect();
         for mut child in children {
             child.wait().unwrap();
         }
-        #[expect(clippy::cast_precision_loss, reason = "few")]
-        let rate = (processes * each) as f64 / begun.elapsed().as_secs_f64();
+        let rate = rate(processes * each, begun.elapsed());
         (rate, (processes * each).saturating_sub(there(path)))
     }
+
+    /// Updates a second by one program alone, a version of each stored and all durable.
+    pub(crate) fn alone(self, ring: &Ring, path: &Path, versions: &Path, count: usize) -> f64 {
+        std::fs::create_dir_all(versions).unwrap();
+        let rest = [versions.display().to_string(), count.to_string()];
+        let output = self.command(ring, "alone", path, &rest).output().unwrap();
+        assert!(output.status.success(), "{}: {}", self.name(), String::from_utf8_lossy(&output.stderr));
+        let seconds: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+        rate(count, Duration::from_secs_f64(seconds))
+    }
+}
+
+fn node(ring: &Ring) -> Command {
+    let mut node = Command::new("node");
+    // `import` looks for modules from the current folder upwards, and minds no variable.
+    node.current_dir(&ring.modules).env("NODE_PATH", ring.modules.join("node_modules"));
+    node
+}
+
+#[expect(clippy::cast_precision_loss, reason = "few")]
+pub(crate) fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
 }
 
 /// How many updates a document shows; 0: it is damaged.
 fn there(path: &Path) -> usize {
     let text = std::fs::read(path).unwrap_or_default();
-    let all: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let all: Value = serde_json::from_slice(&text).unwrap_or_default();
     all.as_object().map_or(0, |all| all.values().filter_map(|one| one.as_array()).map(Vec::len).sum())
-}
-
-/// Where `npm install` has put the modules.
-pub(crate) fn modules() -> PathBuf {
-    std::env::var_os("JSONWARDEN_BENCH_MODULES").map_or_else(std::env::temp_dir, PathBuf::from)
 }

@@ -59,9 +59,10 @@ fn is_given_up(trial: &Trial, call: &Call, struck: &Struck, when: &str) {
         return;
     }
     let name = path.rsplit('/').next().unwrap();
+    let names_it = |line: &str| line.contains(&format!("/{name}>")) || line.contains(&format!("\"{name}\""));
     // A log of remarks is appended to: the lines before the failed one are durable.
     let again =
-        struck.calls[failed + 1..].iter().find(|later| later.line.contains(name) && !path.ends_with("record.jsonl"));
+        struck.calls[failed + 1..].iter().find(|later| names_it(&later.line) && !path.ends_with("record.jsonl"));
     assert!(again.is_none(), "{}: {when}: {again:?}", trial.name);
 }
 

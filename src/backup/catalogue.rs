@@ -129,7 +129,7 @@ impl Folder {
             true
         })?;
         names.sort_unstable_by_key(|(_, found)| (found.version, found.taken));
-        Ok(Catalogue { names, record: Record::new(self.record_text()?), half_done })
+        Ok(Catalogue { names, record: Record::new(&self.record_text()?), half_done })
     }
 
     fn record_text(&self) -> Result<Vec<u8>> {

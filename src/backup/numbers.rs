@@ -115,7 +115,7 @@ impl Folder {
             return Ok(0);
         }
         let versions = self.versions()?;
-        let unseen = unseen(&versions, &record::origins(&self.record()?));
+        let unseen = unseen(&versions, &record::origins(self.catalogue()?.record.text()));
         let meant = versions.into_iter().filter(|stored| is_meant(stored.version) && !unseen.contains(&stored.version));
         // What cannot be read says nothing.
         let highest = |stored: Stored| {

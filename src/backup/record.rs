@@ -1,7 +1,7 @@
 //! `record.jsonl`: what is thought of each version, one sealed line a remark; of several about one version the last holds.
 //! A version without a line, or whose line is damaged, still counts by its name and digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::ops::Range;
 
@@ -45,9 +45,9 @@ pub(super) struct Record {
 
 impl Record {
     /// The record with this text.
-    pub(super) fn new(text: Vec<u8>) -> Self {
+    pub(super) fn new(text: &[u8]) -> Self {
         let mut record = Self::default();
-        record.append(&text);
+        record.append(text);
         record
     }
 
@@ -203,13 +203,13 @@ mod tests {
         remark.mark = Mark::Accepted;
         text += &format(Version(1), &remark, "accept");
         text += "torn {\"v\":1";
-        assert_eq!(Record::new(text.into_bytes()).remark(Version(1)), Some(remark));
+        assert_eq!(Record::new(text.as_bytes()).remark(Version(1)), Some(remark));
     }
 
     #[test]
     fn a_line_that_is_torn_says_nothing_whatever_it_begins_with() {
         let (older, newer) = (some(), Remark { mark: Mark::Accepted, ..some() });
-        let mut record = Record::new(format(Version(7), &older, "file").into_bytes());
+        let mut record = Record::new(format(Version(7), &older, "file").as_bytes());
         let torn = format(Version(7), &newer, "accept").replace("accepted", "uncertified");
         record.append(format!("{torn}{}", format(Version(8), &newer, "file").split_at(40).0).as_bytes());
         assert_eq!(record.remark(Version(7)), Some(older.clone()));

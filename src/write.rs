@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use error::WriteError;
-use keeping::Beside;
+use keeping::{Beside, How};
 pub use place::{own_state_dir, resolved};
 use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
@@ -67,6 +67,8 @@ pub struct Written {
     pub digest: Digest,
     /// Were there other bytes before? Else nothing was written.
     pub is_changed: bool,
+    /// Are they suspicious beside the last good version, and stored as accepted because they are meant?
+    pub is_accepted: bool,
 }
 
 /// What to do where the present bytes are damaged.
@@ -106,8 +108,9 @@ impl Writer {
         Self { quarantine: self.quarantine.limited_to(max_bytes), ..self }
     }
 
-    /// The same, but what it writes is meant, however little of the document it leaves: what would be suspicious beside the
-    /// last good version is stored as accepted, also over a version that is suspicious itself. What the rules demand of every
+    /// The same, but what it writes is meant: what would be suspicious beside the last good version is stored as accepted,
+    /// also over a version that is suspicious itself, and where the rules undo such versions. (That there is little left of
+    /// the document needs no such word elsewhere.) What the rules demand of every
     /// version (`required`, `schema`, the dialect) it must have all the same.
     #[must_use]
     pub fn accepting(self, accepts: bool) -> Self {
@@ -262,7 +265,7 @@ impl Writer {
     /// `Invalid` or `Suspicious` when it would not.
     pub(crate) fn refuse_unfit(&self, present: Option<Present>, bytes: &[u8]) -> std::result::Result<(), WriteError> {
         let before = present.map(|present| Content { bytes: present.bytes, dialect: present.dialect });
-        self.judged_fit(before, false, bytes, |_| Ok(false)).map(|_| ())
+        self.judged_fit(before, How::Replaces, bytes, |_| Ok(false)).map(|_| ())
     }
 
     fn refused(&self, why: &str) -> Error {

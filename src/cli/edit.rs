@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
         }
     };
     copy.remove();
-    tell_accepted(&edit.writer, written.digest, &arguments.pen, session);
+    tell_accepted(&edit.writer, &written, session);
     writeln!(session.out, "{}: version {}", edit.writer.document(), written.version)?;
     session.out.flush()?;
     match arguments.confirm {

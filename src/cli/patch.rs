@@ -140,7 +140,7 @@ pub(super) fn run(arguments: Arguments, session: &mut Session<'_>) -> Ended {
         Unpatched::Write(error) => failure(&path, error),
         Unpatched::Failed(error) => Failure::Failed(error),
     })?;
-    tell_accepted(&writer, written.digest, &pen, session);
+    tell_accepted(&writer, &written, session);
     report(&writer, written, json, session)?;
     Ok(0)
 }
@@ -178,7 +178,7 @@ fn absent(writer: &Writer) -> Error {
 }
 
 fn report(writer: &Writer, written: Written, json: bool, session: &mut Session<'_>) -> io::Result<()> {
-    let Written { version, digest, is_changed } = written;
+    let Written { version, digest, is_changed, .. } = written;
     let document = writer.document();
     if json {
         let path = document.path().to_string_lossy();

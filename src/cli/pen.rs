@@ -9,10 +9,10 @@ use super::daemon::store;
 use super::{Failure, Session, say, shown};
 use crate::config::quantity::parse_span;
 use crate::config::{Rules, Settings};
-use crate::document::{Dialect, Digest, DocumentId};
+use crate::document::{Dialect, DocumentId};
 use crate::error::{Cause, Error};
 use crate::verdict::Kind;
-use crate::write::{WriteError, Writer, own_state_dir, resolved};
+use crate::write::{WriteError, Writer, Written, own_state_dir, resolved};
 
 /// The options that they share.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(super) struct PenArguments {
     /// The language that the file's readers accept: auto, json, jsonl, jsonc, json5 or python [default: as configured]
     #[arg(long, value_name = "DIALECT", value_parser = parse_dialect)]
     dialect: Option<Language>,
-    /// This version is meant, however little it leaves of the last good one: it is stored as accepted
+    /// This version is meant, though it is suspicious beside the last good one: it is stored as accepted
     #[arg(long)]
     accept: bool,
 }
@@ -89,16 +89,24 @@ fn have_stored(document: &DocumentId, session: &Session<'_>) {
     }
 }
 
-/// Tells a daemon, whose versions this user does not see, that what was written is meant: it would hold it otherwise.
-pub(super) fn tell_accepted(writer: &Writer, digest: Digest, arguments: &PenArguments, session: &Session<'_>) {
+/// Says that hardly anything was left, and tells a daemon, whose versions this user does not see, that it is meant: it would
+/// hold it otherwise.
+pub(super) fn tell_accepted(writer: &Writer, written: &Written, session: &Session<'_>) {
+    if !written.is_accepted {
+        return;
+    }
+    say(format_args!(
+        "version {} would be suspicious beside the last good one, which is kept: stored as accepted",
+        written.version
+    ));
     let is_seen = || {
         let configured = session.load().ok().map(|loaded| loaded.settings.state_dir);
         configured.and_then(|path| session.disk.canonical(&path).ok()).as_deref() == Some(writer.backups().state_path())
     };
-    if !arguments.accept || is_seen() {
+    if is_seen() {
         return;
     }
-    if let Err(error) = store(writer.document(), Some(digest), true, session) {
+    if let Err(error) = store(writer.document(), Some(written.digest), true, session) {
         say(format_args!("the daemon does not accept it: {error}"));
     }
 }

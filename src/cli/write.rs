@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
         return Err(Failure::Invalid(why));
     }
     let written = writer.replace(&bytes).map_err(|error| failure(path, error))?;
-    tell_accepted(&writer, written.digest, pen, session);
+    tell_accepted(&writer, &written, session);
     let (document, version, size) = (writer.document(), written.version, size_text(bytes.len() as u64));
     if written.is_changed {
         writeln!(session.out, "{document}: version {version} ({size}, {})", written.digest)?;

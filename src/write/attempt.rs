@@ -8,7 +8,7 @@ use super::{Damaged, Present, WriteError, Writer, Written, left};
 use crate::backup::{Folder, Keep};
 use crate::config::OnSuspicious;
 use crate::disk::attributes::Attributes;
-use crate::document::{Digest, Stored};
+use crate::document::{Digest, Mark, Stored};
 use crate::error::{Cause, Error, Result};
 use crate::hint;
 use crate::lock::Lock;
@@ -123,6 +123,7 @@ impl Writer {
         let beside = match (&base, seen.map(|seen| Content { bytes: seen.bytes, dialect: seen.dialect })) {
             (Base::Good(_), Some(now)) if damaged == Damaged::RepairUnweighed => Beside::Trimmed(now),
             (Base::Good(_), Some(now)) => Beside::Present(now),
+            (Base::Suspicious(_), _) => Beside::Held,
             _ => Beside::LastGood,
         };
         let fit = self.fit(Some(&folder), beside, &bytes)?;
@@ -131,7 +132,8 @@ impl Writer {
             if let Base::Suspicious(stored) = &base {
                 folder.mark(stored, fit.mark, "accept")?;
             }
-            return Ok(Ended::Written(Written { version, digest, is_changed: false }));
+            let is_accepted = fit.mark == Mark::Accepted;
+            return Ok(Ended::Written(Written { version, digest, is_changed: false, is_accepted }));
         }
         self.refuse_lost(lock)?;
         let put = self.put(&folder, present, &bytes, fit, lock)?;
@@ -169,7 +171,8 @@ impl Writer {
             // Only after a write that succeeded; what cannot be removed now goes next time.
             let _ = folder.prune(Keep::of(&self.rules));
         }
-        Ended::Written(Written { version: stored.version, digest: stored.digest, is_changed: true })
+        let is_accepted = stored.mark == Mark::Accepted;
+        Ended::Written(Written { version: stored.version, digest: stored.digest, is_changed: true, is_accepted })
     }
 
     /// Puts the first bytes where nothing stands.

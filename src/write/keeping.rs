@@ -27,10 +27,23 @@ pub(super) enum Standing {
 pub(super) enum Beside<'a> {
     /// Beside the last good version, whatever it is.
     LastGood,
+    /// As that, and the present bytes are suspicious: that new ones are too is no accident's end.
+    Held,
     /// Beside the present bytes, which are the last good version.
     Present(Content<'a>),
     /// As that, but what is gone from them is nobody's loss.
     Trimmed(Content<'a>),
+}
+
+/// How new bytes follow those beside which they are weighed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// Something else stands there then.
+    Replaces,
+    /// What is gone is kept elsewhere.
+    Trims,
+    /// Between the two stands a suspicious version.
+    FollowsHeld,
 }
 
 /// What new bytes are stored as.
@@ -53,16 +66,17 @@ impl Writer {
         bytes: &[u8],
     ) -> std::result::Result<Fit, WriteError> {
         let is_accepted = |digest| folder.map_or(Ok(false), |folder| folder.accepts(digest));
-        let (before, trims) = match beside {
-            Beside::Present(present) => (Some(present), false),
-            Beside::Trimmed(present) => (Some(present), true),
-            Beside::LastGood => {
-                let last_good = folder.map(Folder::last_good_bytes).transpose()?.flatten();
-                let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
-                return self.judged_fit(before, false, bytes, is_accepted);
-            }
+        let (last_good, before) = match beside {
+            Beside::Present(present) | Beside::Trimmed(present) => (None, Some(present)),
+            Beside::LastGood | Beside::Held => (folder.map(Folder::last_good_bytes).transpose()?.flatten(), None),
         };
-        self.judged_fit(before, trims, bytes, is_accepted)
+        let stored = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+        let how = match beside {
+            Beside::Trimmed(_) => How::Trims,
+            Beside::Held => How::FollowsHeld,
+            Beside::LastGood | Beside::Present(_) => How::Replaces,
+        };
+        self.judged_fit(before.or(stored), how, bytes, is_accepted)
     }
 
     /// What new bytes are beside the last good ones; `is_accepted` says whether a person accepted them before.
@@ -72,26 +86,38 @@ impl Writer {
     pub(super) fn judged_fit(
         &self,
         before: Option<Content>,
-        trims: bool,
+        how: How,
         bytes: &[u8],
         is_accepted: impl FnOnce(Digest) -> Result<bool>,
     ) -> std::result::Result<Fit, WriteError> {
         let dialect = self.refuse_unreadable(before.map(|before| before.dialect), bytes)?;
         let (now, expectations) = (Content { bytes, dialect }, &self.rules.expectations);
         // Whoever accepts what is suspicious has it marked so.
-        let weigh = if trims && !self.accepts { validate::unmet } else { validate::weigh };
+        let weigh = if how == How::Trims && !self.accepts { validate::unmet } else { validate::weigh };
         let Some(fault) = weigh(now, before, expectations) else { return Ok(Fit { dialect, mark: Mark::Good }) };
         // What every version must have, this one must have too, whoever means it.
         if let Some(fault) = validate::weigh(now, None, expectations) {
             return Err(WriteError::Invalid(fault));
         }
-        if self.accepts || self.rules.on_suspicious == OnSuspicious::Accept || is_accepted(Digest::of(bytes))? {
+        if self.means(fault.kind, how) || is_accepted(Digest::of(bytes))? {
             return Ok(Fit { dialect, mark: Mark::Accepted });
         }
         Err(match fault.kind {
             Kind::Reset | Kind::Shrunk | Kind::Redacted => WriteError::Suspicious(fault),
             _ => WriteError::Invalid(fault),
         })
+    }
+
+    /// Is what is suspicious written on purpose? Whoever calls us to write a small document wants a small one, and a version
+    /// of what it replaces is kept; it is refused over one that is held, and where the rules undo such versions.
+    fn means(&self, kind: Kind, how: How) -> bool {
+        let is_small = matches!(kind, Kind::Reset | Kind::Shrunk);
+        match self.rules.on_suspicious {
+            _ if self.accepts => true,
+            OnSuspicious::Accept => true,
+            OnSuspicious::Alert => is_small && how != How::FollowsHeld,
+            OnSuspicious::Restore => false,
+        }
     }
 
     /// The dialect that bytes read in.

@@ -136,7 +136,7 @@ fn sixteen_processes_lose_no_acknowledged_update_though_they_are_killed_and_the_
 }
 
 #[test]
-fn what_is_written_as_meant_is_no_accident_to_the_daemon_however_much_smaller_it_is() {
+fn what_is_written_is_no_accident_to_the_daemon_however_much_smaller_it_is() {
     let world = World::new();
     let large = crate::support::document(1, 20_000);
     let path = world.write("state.json", &large);
@@ -144,7 +144,7 @@ fn what_is_written_as_meant_is_no_accident_to_the_daemon_however_much_smaller_it
     daemon.wait_stored(&path, &large);
     for round in 0..10 {
         let bytes = if round % 2 == 0 { b"{}\n".to_vec() } else { large.clone() };
-        let done = write(&world, &path, &bytes, &["--accept"]);
+        let done = write(&world, &path, &bytes, &[]);
         assert_eq!(code(&done), 0, "{}", String::from_utf8_lossy(&done.stderr));
         let sweeps = daemon.count("sweep_duration_seconds_count", &[]);
         wait_until(LIMIT, "it was looked at", || daemon.count("sweep_duration_seconds_count", &[]) > sweeps);
@@ -158,7 +158,7 @@ fn what_is_written_as_meant_is_no_accident_to_the_daemon_however_much_smaller_it
     );
     assert_eq!(daemon.count("corruptions_total", &[]), 0);
     // Damage right after a write finds the written bytes.
-    assert_eq!(code(&write(&world, &path, b"{\"last\": true}\n", &["--accept"])), 0);
+    assert_eq!(code(&write(&world, &path, b"{\"last\": true}\n", &[])), 0);
     fs::write(&path, b"{\"las").unwrap();
     wait_until(LIMIT, "it is back", || fs::read(&path).is_ok_and(|bytes| bytes == b"{\"last\": true}\n"));
 }

@@ -213,11 +213,11 @@ fn the_commands_that_a_hold_names_end_it() {
 }
 
 #[test]
-fn what_is_hardly_meant_is_written_only_when_somebody_says_that_it_is() {
+fn where_suspicious_versions_are_undone_one_is_written_only_when_somebody_says_that_it_is_meant() {
     let world = World::new();
     let good = document(1, 4_000);
     let path = world.write("a.json", &good);
-    let daemon = guarding(&world, "");
+    let daemon = guarding(&world, "on_suspicious = \"restore\"");
     daemon.wait_stored(&path, &good);
     for (kind, bytes) in [("reset", b"{}".to_vec()), ("shrunk", document(1, 300)), ("reset", b"null".to_vec())] {
         let told = ends(&by(&world, &["write", "a.json"], Some(&bytes)), 5);
@@ -321,11 +321,14 @@ fn a_program_that_writes_by_the_library_is_told_so_in_its_own_types() {
     let options = Options::new().state_dir(&world.state);
     let guarded = Guarded::<Value>::open_with(&path, &options).unwrap();
     guarded.replace(&state).unwrap();
-    let refused = |result| matches!(result, Err(WriteError::Suspicious(fault)) if fault.kind.label() == "reset");
-    assert!(refused(guarded.replace(&json!({})).map(drop)));
-    assert!(refused(guarded.update(|state| *state = json!({}))));
-    assert!(refused(jsonwarden::write(&path, b"{}", &options).map(drop)));
-    assert!(refused(jsonwarden::update_all(&[&guarded], |states| states[0] = json!([]))));
+    let refused = |result| matches!(result, Err(WriteError::Suspicious(fault)) if fault.kind.label() == "redacted");
+    let mask = |state: &mut Value| state["entities"][0]["name"] = json!("***");
+    let mut masked = state.clone();
+    mask(&mut masked);
+    assert!(refused(guarded.replace(&masked).map(drop)));
+    assert!(refused(guarded.update(mask)));
+    assert!(refused(jsonwarden::write(&path, masked.to_string().as_bytes(), &options).map(drop)));
+    assert!(refused(jsonwarden::update_all(&[&guarded], |states| mask(&mut states[0]))));
     assert_eq!(guarded.read().unwrap(), state);
     fs::write(&path, "{}").unwrap();
     assert!(matches!(guarded.update(|state| state["x"] = json!(1)), Err(WriteError::Held(..))));
@@ -333,6 +336,32 @@ fn a_program_that_writes_by_the_library_is_told_so_in_its_own_types() {
     accepting.update(|state| state["x"] = json!(1)).unwrap();
     assert_eq!(guarded.read().unwrap(), json!({"x": 1}));
     guarded.update(|state| state["y"] = json!(1)).unwrap();
+    // A program that empties its state means to.
+    guarded.replace(&state).unwrap();
+    guarded.update(|state| *state = json!({})).unwrap();
+    assert_eq!(guarded.read().unwrap(), json!({}));
+}
+
+#[test]
+fn a_small_document_is_meant_by_whoever_writes_it_but_ends_no_hold() {
+    let world = World::new();
+    let good = document(1, 4_000);
+    let path = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&path, &good);
+    ends(&by(&world, &["patch", "a.json", "--set", "/entities/0/name=\"***\""], None), 5);
+    assert!(ends(&by(&world, &["write", "a.json"], Some(b"{}")), 0).contains("stored as accepted"));
+    assert_eq!(marks(&world), [(2, "accepted".into()), (1, "good".into())]);
+    wait_healthy(&daemon);
+    ends(&by(&world, &["write", "a.json"], Some(&good)), 0);
+    // What another program reset is held, and another small document is no end of it.
+    world.write("a.json", "{}");
+    wait_held(&daemon, "reset");
+    for bytes in [&b"{}"[..], b"[]"] {
+        assert!(ends(&by(&world, &["write", "a.json"], Some(bytes)), 5).contains("--accept"));
+    }
+    wait_held(&daemon, "reset");
+    assert_eq!(fs::read(&path).unwrap(), b"{}");
 }
 
 /// The incidents that the log tells of: number, kind, outcome.

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use super::{Disk, File, Step};
 use crate::error::{Error, Result};
 
-/// A file that is being made durable.
+/// A file that is being made durable. Whoever gives it up waits too: nothing of ours has the file open afterwards.
 #[derive(Debug)]
 #[must_use = "it is durable only once it was waited for"]
 pub struct Syncing {
@@ -38,12 +38,19 @@ impl Syncing {
     ///
     /// # Errors
     /// As [`Disk::sync`].
-    pub fn wait(self) -> Result<()> {
-        let synced = match self.thread.map(JoinHandle::join) {
+    pub fn wait(mut self) -> Result<()> {
+        let synced = match self.thread.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(synced)) => synced,
             Some(Err(_)) => Err(io::Error::other("the thread that was to sync it ended")),
         };
         synced.map_err(|error| Error::new("syncing", &self.path, error))
+    }
+}
+
+impl Drop for Syncing {
+    fn drop(&mut self) {
+        // Nobody asks any more whether it was.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }

@@ -11,7 +11,7 @@ pub enum WriteError {
     #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
     Invalid(Fault),
     /// The new bytes are hardly meant: beside the last good version they are a reset, much smaller, or redacted. A writer
-    /// that is [accepting](Writer::accepting) writes them.
+    /// that is [accepting](super::Writer::accepting) writes them.
     #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
     Suspicious(Fault),
     /// What stands there is suspicious, or full of merge markers, and nothing is made from it; in words, what can be done.

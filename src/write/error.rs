@@ -10,8 +10,8 @@ pub enum WriteError {
     /// The new bytes are damaged, or break the document's rules.
     #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
     Invalid(Fault),
-    /// The new bytes are hardly meant: beside the last good version they are a reset, much smaller, or redacted. A writer
-    /// that is [accepting](super::Writer::accepting) writes them.
+    /// The new bytes are hardly meant: beside the last good version they are redacted, or, where the rules undo such versions
+    /// or one is held, a reset or much smaller. A writer that is [accepting](super::Writer::accepting) writes them.
     #[error("{}:{}: {}", .0.place, .0.kind, .0.cause)]
     Suspicious(Fault),
     /// What stands there is suspicious, or full of merge markers, and nothing is made from it; in words, what can be done.

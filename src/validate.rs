@@ -46,7 +46,7 @@ pub(crate) use extent::{Extent, extent};
 pub use findings::findings;
 pub(crate) use identity::identical;
 pub(crate) use keyed::ByHash;
-pub use plausibility::{unmet, weigh};
+pub use plausibility::{unmet, weigh, weigh_small};
 pub(crate) use pointer::escaped;
 pub use schema::{breach_as, check_schema, schema_breach, version_of};
 pub(crate) use syntax::Inside;

@@ -46,6 +46,15 @@ pub fn unmet(now: Content, last_good: Option<Content>, expectations: &Expectatio
     Some(Fault { kind, place: place(now.bytes, offset), cause })
 }
 
+/// What else is wrong with a version of which it is known that little is left; `None`: nothing.
+#[must_use]
+pub fn weigh_small(now: Content, last_good: Option<Content>, expectations: &Expectations) -> Option<Fault> {
+    unmet(now, last_good, expectations).or_else(|| {
+        let (kind, offset, cause) = masked(now, last_good?)?;
+        Some(Fault { kind, place: place(now.bytes, offset), cause })
+    })
+}
+
 /// The kind, where it shows, and why.
 pub(super) type Found = (Kind, usize, String);
 

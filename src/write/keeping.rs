@@ -94,13 +94,21 @@ impl Writer {
         let (now, expectations) = (Content { bytes, dialect }, &self.rules.expectations);
         // Whoever accepts what is suspicious has it marked so.
         let weigh = if how == How::Trims && !self.accepts { validate::unmet } else { validate::weigh };
-        let Some(fault) = weigh(now, before, expectations) else { return Ok(Fit { dialect, mark: Mark::Good }) };
+        let Some(mut fault) = weigh(now, before, expectations) else { return Ok(Fit { dialect, mark: Mark::Good }) };
         // What every version must have, this one must have too, whoever means it.
         if let Some(fault) = validate::weigh(now, None, expectations) {
             return Err(WriteError::Invalid(fault));
         }
-        if self.means(fault.kind, how) || is_accepted(Digest::of(bytes))? {
-            return Ok(Fit { dialect, mark: Mark::Accepted });
+        let accepted = Ok(Fit { dialect, mark: Mark::Accepted });
+        if self.accepts || self.rules.on_suspicious == OnSuspicious::Accept || is_accepted(Digest::of(bytes))? {
+            return accepted;
+        }
+        if self.means(fault.kind, how) {
+            // That little is left came first, and hid what else there is.
+            match validate::weigh_small(now, before, expectations) {
+                None => return accepted,
+                Some(other) => fault = other,
+            }
         }
         Err(match fault.kind {
             Kind::Reset | Kind::Shrunk | Kind::Redacted => WriteError::Suspicious(fault),
@@ -108,16 +116,11 @@ impl Writer {
         })
     }
 
-    /// Is what is suspicious written on purpose? Whoever calls us to write a small document wants a small one, and a version
-    /// of what it replaces is kept; it is refused over one that is held, and where the rules undo such versions.
+    /// Is it written on purpose that little is left? Whoever calls us to write a small document wants a small one, and a
+    /// version of what it replaces is kept; it is refused over one that is held, and where the rules undo such versions.
     fn means(&self, kind: Kind, how: How) -> bool {
         let is_small = matches!(kind, Kind::Reset | Kind::Shrunk);
-        match self.rules.on_suspicious {
-            _ if self.accepts => true,
-            OnSuspicious::Accept => true,
-            OnSuspicious::Alert => is_small && how != How::FollowsHeld,
-            OnSuspicious::Restore => false,
-        }
+        is_small && how != How::FollowsHeld && self.rules.on_suspicious == OnSuspicious::Alert
     }
 
     /// The dialect that bytes read in.

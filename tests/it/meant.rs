@@ -502,3 +502,21 @@ fn to_restore_the_suspicious_version_that_stands_there_accepts_it() {
     wait_healthy(&daemon);
     assert_eq!(marks(&world), [(2, "accepted".into()), (1, "good".into())]);
 }
+
+#[test]
+fn that_little_is_left_hides_nothing_else_that_is_wrong_with_what_is_written() {
+    let world = World::new();
+    configure(&world, "monotonic = [\"/version\"]");
+    let good = document(5, 4_000);
+    ends(&by(&world, &["write", "a.json"], Some(&good)), 0);
+    ends(&by(&world, &["write", "a.json"], Some(&document(4, 300))), 1);
+    ends(&by(&world, &["write", "a.json"], Some(b"{}")), 1);
+    let mut masked: Value = serde_json::from_slice(&good).unwrap();
+    let first = masked["entities"][0].clone();
+    masked["entities"] = json!([first]);
+    masked["entities"][0]["name"] = json!("***");
+    ends(&by(&world, &["write", "a.json"], Some(masked.to_string().as_bytes())), 5);
+    assert_eq!((fs::read(world.file("a.json")).unwrap(), marks(&world).len()), (good, 1), "nothing was changed");
+    masked["entities"][0]["name"] = json!("kept");
+    ends(&by(&world, &["write", "a.json"], Some(masked.to_string().as_bytes())), 0);
+}

@@ -2,6 +2,7 @@
 //! guarding.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +35,15 @@ fn wait_check(daemon: &Daemon, name: &str, level: &str) {
 
 fn told(daemon: &Daemon, event: &str, check: &str) -> usize {
     daemon.logged(event).iter().filter(|line| line["kind"].as_str() == Some(check)).count()
+}
+
+/// Has the daemon an inotify watch on this folder (proc_pid_fdinfo(5))?
+fn is_listened_to(daemon: &Daemon, folder: &Path) -> bool {
+    let Ok(found) = fs::metadata(folder) else { return false };
+    let watched = format!(" ino:{:x} ", found.ino());
+    let table = fs::read_dir(format!("/proc/{}/fdinfo", daemon.pid().as_raw_nonzero())).unwrap();
+    let mut texts = table.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    texts.any(|text| text.lines().any(|line| line.starts_with("inotify ") && line.contains(&watched)))
 }
 
 #[track_caller]
@@ -98,7 +108,7 @@ fn a_change_that_is_not_heard_of_degrades_until_it_is_and_the_sweep_looks_meanwh
     let daemon = guarding(&world, "");
     daemon.wait_stored(&file, &good);
     let canary = world.state.join("canary");
-    wait_until(LIMIT, "the canary is there", || canary.exists());
+    wait_until(LIMIT, "the canary is listened to", || is_listened_to(&daemon, &canary));
     assert_eq!(check(&daemon, "event_source").0, "healthy");
     // Whatever listened to this folder hears nothing of the next one at the same place.
     wait_until(LIMIT, "the canary is gone", || fs::remove_dir(&canary).is_ok());

@@ -24,6 +24,7 @@ mod store;
 
 pub use batch::{Added, Batch};
 pub use budget::{User, level};
+pub use calendar::DOUBT;
 pub use events::{EVENTS, highest_of, number_of};
 pub use folder::Folder;
 pub use format::check_format;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Recover;
 use super::job::Tools;
 use super::lanes::Finished;
-use crate::backup::{Backups, Folder, Keep, Shelves, User, level, remove_empty};
+use crate::backup::{Backups, DOUBT, Folder, Keep, Shelves, User, level, remove_empty};
 use crate::clock::Timestamp;
 use crate::config::{Storage, WatchName};
 use crate::document::DocumentId;
@@ -15,9 +15,6 @@ use crate::event::{Fact, Subject};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
-
-/// A clock that leapt is believed once it has stayed so for this long: somebody would have set it right.
-const DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is to be kept up.
 #[derive(Debug)]

@@ -169,7 +169,7 @@ impl Writer {
         let Put::Done(stored) = put else { return Ended::Again };
         if stored.version.0.is_multiple_of(PRUNE_EVERY) {
             // Only after a write that succeeded; what cannot be removed now goes next time.
-            let _ = folder.prune(Keep::of(&self.rules));
+            let _ = folder.prune_as_of(Keep::of(&self.rules), self.backups.believed_in_passing());
         }
         let is_accepted = stored.mark == Mark::Accepted;
         Ended::Written(Written { version: stored.version, digest: stored.digest, is_changed: true, is_accepted })

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Daemon, LIMIT, Launch, World, document, skip, wait_until};
+use std::process::{Command, Stdio};
+
+use crate::support::{Daemon, LIMIT, Launch, StateDirectory, World, command, document, skip, wait_until};
 
 /// The library of faketime(1).
 fn library() -> Option<PathBuf> {
@@ -24,11 +26,12 @@ fn with_clock(world: &World, library: &Path, clock: &Path) -> Daemon {
 }
 
 fn guarding(world: &World, guarded: &Path, library: &Path, clock: &Path) -> Daemon {
-    let launch = Launch::new(world).arg(guarded).with(|command| {
-        command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
-        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
-    });
-    launch.start()
+    Launch::new(world).arg(guarded).with(|command| believing(command, library, clock)).start()
+}
+
+fn believing(command: &mut Command, library: &Path, clock: &Path) {
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
 }
 
 fn set(clock: &Path, offset: &str) {
@@ -116,4 +119,28 @@ fn nothing_goes_for_its_age_when_the_clock_leaps_by_a_year() {
     daemon.wait_state(&file, "healthy");
     assert_eq!(daemon.logged("clock_doubted").len(), 0, "the clock is right again");
     assert_eq!(daemon.state.versions(&file).len(), 2);
+}
+
+#[test]
+fn writes_without_a_daemon_remove_nothing_for_its_age_when_the_clock_leaps() {
+    let Some(library) = library() else { return };
+    let world = World::new();
+    let clock = world.root.join("clock");
+    let file = world.file("a.json");
+    let write = |generation: u64, offset: &str| {
+        set(&clock, offset);
+        let input = world.write("input", document(generation, 300));
+        let mut command = command();
+        believing(&mut command, &library, &clock);
+        command.arg("--state-dir").arg(&world.state).arg("write").arg(&file);
+        let status = command.stdin(fs::File::open(input).unwrap()).stdout(Stdio::null()).status().unwrap();
+        assert!(status.success());
+    };
+    let state = StateDirectory(world.state.clone());
+    // Every 16 versions those go that need not stay: of the last hour all stay.
+    (1..=64).for_each(|generation| write(generation, if generation < 40 { "+0" } else { "+365d" }));
+    assert_eq!(state.versions(&file).len(), 64, "versions of a minute ago are gone");
+    (65..=80).for_each(|generation| write(generation, "+0"));
+    assert_eq!(state.versions(&file).len(), 80, "and none goes when it is right again");
+    assert!(!world.state.join("clock-doubted").exists(), "nor is it doubted any more");
 }

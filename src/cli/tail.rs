@@ -287,7 +287,7 @@ impl Tail {
 const NOT_THERE: &str = "it is not there";
 
 fn print_line(line: &[u8], session: &mut Session<'_>) -> io::Result<()> {
-    session.raw.write_all(line)?;
-    session.raw.write_all(b"\n")?;
+    // At once: of a reader that is killed nobody hears half a line.
+    session.raw.write_all(&[line, b"\n"].concat())?;
     session.raw.flush()
 }

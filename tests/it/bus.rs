@@ -38,14 +38,14 @@ pub(crate) fn tail(world: &World, arguments: &[&str]) -> Vec<u64> {
 }
 
 /// A process that goes on while we talk to it.
-struct Talking {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+pub(crate) struct Talking {
+    pub(crate) child: Child,
+    pub(crate) input: ChildStdin,
+    pub(crate) output: BufReader<ChildStdout>,
 }
 
 impl Talking {
-    fn to(world: &World, arguments: &[&str]) -> Self {
+    pub(crate) fn to(world: &World, arguments: &[&str]) -> Self {
         let mut command = command();
         command.arg("--state-dir").arg(&world.state).args(arguments).current_dir(&world.files);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -53,13 +53,13 @@ impl Talking {
         Self { child, input, output }
     }
 
-    fn hears(&mut self) -> String {
+    pub(crate) fn hears(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }

@@ -19,6 +19,7 @@ mod cooperating;
 mod contending;
 mod corpus;
 mod damage;
+mod following;
 mod full;
 mod editing;
 mod execing;

@@ -5,13 +5,14 @@
 
 mod families;
 mod forecast;
+mod labelled;
 mod standing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use prometheus::{Encoder, IntCounterVec, Registry, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder};
 
 use crate::clock::{self, Timestamp};
 use crate::config::{Watch, WatchName};
@@ -21,6 +22,7 @@ use crate::verdict::{Finding, Kind};
 
 use self::families::Families;
 use self::forecast::Forecast;
+use self::labelled::Labelled;
 
 /// Beyond so many watches the rest share one label, so that a generated configuration cannot flood Prometheus.
 const WATCH_LABELS_MAX: usize = 100;
@@ -64,8 +66,8 @@ impl Metrics {
         let families = Families::register(&registry)?;
         let metrics =
             Self { registry, families, labels: RwLock::new(Arc::new(labels(watches))), forecast: Mutex::default() };
-        metrics.families.build_info.get_metric_with_label_values(&[version, revision])?.set(1);
-        metrics.begin_at_zero()?;
+        metrics.families.build_info.set(&[version, revision], 1);
+        metrics.begin_at_zero();
         metrics.families.state_dir_full.set(f64::INFINITY);
         metrics.reloaded(Some(clock::now()));
         Ok(metrics)
@@ -76,8 +78,7 @@ impl Metrics {
         *self.labels.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(labels(watches));
         self.families.forget_watches();
         for watch in self.labels().values() {
-            // Their names were checked by the configuration; a label of any kind is taken.
-            let _ = self.families.begin_watch_at_zero(&watch.label);
+            self.families.begin_watch_at_zero(&watch.label);
         }
     }
 
@@ -125,10 +126,7 @@ impl Metrics {
 
     /// Old versions were removed; `reason` names the limit that they were over.
     pub fn pruned(&self, watch: &WatchName, reason: &str, versions: usize) {
-        let label = self.label(watch);
-        if let Ok(counter) = self.families.backups_pruned.get_metric_with_label_values(&[&*label, reason]) {
-            counter.inc_by(versions as u64);
-        }
+        self.families.backups_pruned.add(&[&self.label(watch), reason], versions as u64);
     }
 
     /// A stored version failed its digest.
@@ -143,9 +141,7 @@ impl Metrics {
 
     /// Does the kernel tell of every folder of this watch?
     pub fn event_source(&self, watch: &WatchName, up: bool) {
-        if let Ok(gauge) = self.families.event_source_up.get_metric_with_label_values(&[&*self.label(watch)]) {
-            gauge.set(up.into());
-        }
+        self.families.event_source_up.set(&[&self.label(watch)], up.into());
     }
 
     /// The kernel dropped events.
@@ -168,9 +164,7 @@ impl Metrics {
 
     /// A request was answered.
     pub fn answered(&self, handler: &str, code: u16, took: Duration) {
-        if let Ok(counter) = self.families.http_requests.get_metric_with_label_values(&[handler, &code.to_string()]) {
-            counter.inc();
-        }
+        self.families.http_requests.add(&[handler, &code.to_string()], 1);
         self.families.http_request_duration.observe(took.as_secs_f64());
     }
 
@@ -180,6 +174,7 @@ impl Metrics {
     pub fn encode(&self, status: &Status, health: &[(&'static str, Standing)]) -> Vec<u8> {
         self.stand(status, health);
         let mut text = Vec::new();
+        self.families.labelled.iter().for_each(|family| family.encode(&mut text));
         // Writing to memory cannot fail; the encoder's other error is an empty family, which it has then left out.
         for family in self.registry.gather() {
             let _ = TextEncoder::new().encode(&[family], &mut text);
@@ -195,28 +190,23 @@ impl Metrics {
         self.labels().get(watch).map_or_else(|| OTHER.into(), |watch| watch.label.clone())
     }
 
-    fn count(&self, family: &IntCounterVec, watch: &WatchName, value: &str) {
-        if let Ok(counter) = family.get_metric_with_label_values(&[&*self.label(watch), value]) {
-            counter.inc();
-        }
+    fn count(&self, family: &Labelled, watch: &WatchName, value: &str) {
+        family.add(&[&self.label(watch), value], 1);
     }
 
-    fn count_watch(&self, family: &IntCounterVec, watch: &WatchName) {
-        if let Ok(counter) = family.get_metric_with_label_values(&[&*self.label(watch)]) {
-            counter.inc();
-        }
+    fn count_watch(&self, family: &Labelled, watch: &WatchName) {
+        family.add(&[&self.label(watch)], 1);
     }
 
     /// Makes every series of the closed sets.
-    fn begin_at_zero(&self) -> Result<(), prometheus::Error> {
+    fn begin_at_zero(&self) {
         for watch in self.labels().values() {
-            self.families.begin_watch_at_zero(&watch.label)?;
+            self.families.begin_watch_at_zero(&watch.label);
         }
         self.stand(&Status::default(), &Check::ALL.map(|check| (check.label(), Standing::default())));
         for (handler, code) in HANDLERS.iter().flat_map(|handler| CODES.map(|code| (*handler, code))) {
-            self.families.http_requests.get_metric_with_label_values(&[handler, code])?;
+            self.families.http_requests.add(&[handler, code], 0);
         }
-        Ok(())
     }
 }
 

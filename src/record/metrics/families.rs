@@ -1,9 +1,12 @@
 //! Every family of series, with its help text and its labels.
 
+use std::sync::Arc;
+
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
 
+use super::labelled::Labelled;
 use crate::verdict::{Finding, Kind};
 
 /// Seconds: from a bare repair (0.4 ms) to the promise (30 s) and beyond.
@@ -14,17 +17,17 @@ const RESULTS: [&str; 5] = ["valid", "corrupt", "suspicious", "told", "unreadabl
 
 /// The families, each named as in the contract, without the prefix and the unit.
 pub(super) struct Families {
-    pub(super) build_info: IntGaugeVec,
-    pub(super) files: IntGaugeVec,
-    pub(super) files_without_backup: IntGaugeVec,
-    pub(super) files_unrepairable: IntGaugeVec,
-    pub(super) file_valid: IntGaugeVec,
-    pub(super) validations: IntCounterVec,
-    pub(super) findings: IntCounterVec,
-    pub(super) corruptions: IntCounterVec,
-    pub(super) restores: IntCounterVec,
-    pub(super) incidents_open: IntGaugeVec,
-    pub(super) breakers_open: IntGaugeVec,
+    pub(super) build_info: Arc<Labelled>,
+    pub(super) files: Arc<Labelled>,
+    pub(super) files_without_backup: Arc<Labelled>,
+    pub(super) files_unrepairable: Arc<Labelled>,
+    pub(super) file_valid: Arc<Labelled>,
+    pub(super) validations: Arc<Labelled>,
+    pub(super) findings: Arc<Labelled>,
+    pub(super) corruptions: Arc<Labelled>,
+    pub(super) restores: Arc<Labelled>,
+    pub(super) incidents_open: Arc<Labelled>,
+    pub(super) breakers_open: Arc<Labelled>,
     pub(super) detection_duration: Histogram,
     pub(super) restore_duration: Histogram,
     pub(super) repair_duration: Histogram,
@@ -32,39 +35,43 @@ pub(super) struct Families {
     pub(super) sweep_duration: Histogram,
     pub(super) http_request_duration: Histogram,
     pub(super) last_sweep: Gauge,
-    pub(super) event_source_up: IntGaugeVec,
+    pub(super) event_source_up: Arc<Labelled>,
     pub(super) event_overflows: IntCounter,
-    pub(super) backups: IntCounterVec,
-    pub(super) backups_pruned: IntCounterVec,
-    pub(super) backup_files: IntGaugeVec,
-    pub(super) backup_bytes: IntGaugeVec,
-    pub(super) rot: IntCounterVec,
-    pub(super) quarantined: IntCounterVec,
-    pub(super) quarantine_bytes: IntGaugeVec,
+    pub(super) backups: Arc<Labelled>,
+    pub(super) backups_pruned: Arc<Labelled>,
+    pub(super) backup_files: Arc<Labelled>,
+    pub(super) backup_bytes: Arc<Labelled>,
+    pub(super) rot: Arc<Labelled>,
+    pub(super) quarantined: Arc<Labelled>,
+    pub(super) quarantine_bytes: Arc<Labelled>,
     pub(super) state_dir_avail: IntGauge,
     pub(super) state_dir_full: Gauge,
-    pub(super) health_check_ok: IntGaugeVec,
+    pub(super) health_check_ok: Arc<Labelled>,
     pub(super) reload_successful: IntGauge,
     pub(super) reload_success_time: Gauge,
-    pub(super) http_requests: IntCounterVec,
+    pub(super) http_requests: Arc<Labelled>,
+    /// Those of the above that have labels; the others are in the registry.
+    pub(super) labelled: Vec<Arc<Labelled>>,
 }
 
 impl Families {
-    /// Makes and registers them all, and the process collector.
+    /// Makes them all, and the process collector; those without labels are registered.
     pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
         to.register(Box::new(ProcessCollector::for_self()))?;
+        let mut labelled = Vec::new();
+        let own = &mut labelled;
         Ok(Self {
-            build_info: gauges(to, "build_info", "What was built: always 1.", &["version", "revision"])?,
-            files: gauges(to, "files", "Guarded files by state.", &["watch", "state"])?,
-            files_without_backup: by_watch(to, "files_without_backup", "Files whose good content is in no backup.")?,
-            files_unrepairable: by_watch(to, "files_unrepairable", "Files that could not be repaired where they are.")?,
-            file_valid: gauges(to, "file_valid", "1 while the file is there and valid.", &["watch", "path"])?,
-            validations: counters(to, "validations_total", "Files judged, by result.", &["watch", "result"])?,
-            findings: counters(to, "findings_total", "What readers may stumble over, by kind.", &["watch", "kind"])?,
-            corruptions: counters(to, "corruptions_total", "Damage that was believed, by kind.", &["watch", "kind"])?,
-            restores: counters(to, "restores_total", "Repairs that ended, by outcome.", &["watch", "outcome"])?,
-            incidents_open: by_watch(to, "incidents_open", "Files with an incident that has not ended.")?,
-            breakers_open: by_watch(to, "breakers_open", "Files held because they were repaired too often.")?,
+            build_info: gauges(own, "build_info", "What was built: always 1.", &["version", "revision"]),
+            files: gauges(own, "files", "Guarded files by state.", &["watch", "state"]),
+            files_without_backup: by_watch(own, "files_without_backup", "Files whose good content is in no backup."),
+            files_unrepairable: by_watch(own, "files_unrepairable", "Files that could not be repaired where they are."),
+            file_valid: gauges(own, "file_valid", "1 while the file is there and valid.", &["watch", "path"]),
+            validations: counters(own, "validations_total", "Files judged, by result.", &["watch", "result"]),
+            findings: counters(own, "findings_total", "What readers may stumble over, by kind.", &["watch", "kind"]),
+            corruptions: counters(own, "corruptions_total", "Damage that was believed, by kind.", &["watch", "kind"]),
+            restores: counters(own, "restores_total", "Repairs that ended, by outcome.", &["watch", "outcome"]),
+            incidents_open: by_watch(own, "incidents_open", "Files with an incident that has not ended."),
+            breakers_open: by_watch(own, "breakers_open", "Files held because they were repaired too often."),
             detection_duration: seconds(to, "detection_duration_seconds", "From the file's ctime to damage believed.")?,
             restore_duration: seconds(to, "restore_duration_seconds", "From damage believed to good bytes in place.")?,
             repair_duration: seconds(to, "repair_duration_seconds", "From the file's ctime to good bytes in place.")?,
@@ -72,25 +79,26 @@ impl Families {
             sweep_duration: seconds(to, "sweep_duration_seconds", "Looking at all files once.")?,
             http_request_duration: seconds(to, "http_request_duration_seconds", "Answering one request.")?,
             last_sweep: moment(to, "last_sweep_timestamp_seconds", "When all files were looked at last.")?,
-            event_source_up: by_watch(to, "event_source_up", "1 while the kernel tells when the files change.")?,
+            event_source_up: by_watch(own, "event_source_up", "1 while the kernel tells when the files change."),
             event_overflows: counter(to, "event_overflows_total", "Times the kernel dropped events.")?,
-            backups: counters(to, "backups_total", "Versions to be stored, by outcome.", &["watch", "outcome"])?,
-            backups_pruned: counters(to, "backups_pruned_total", "Old versions removed.", &["watch", "reason"])?,
-            backup_files: by_watch(to, "backup_files", "Stored versions.")?,
-            backup_bytes: by_watch(to, "backup_bytes", "Bytes in stored versions.")?,
-            rot: counters(to, "rot_total", "Stored versions that failed their digest.", &["watch"])?,
-            quarantined: counters(to, "quarantined_total", "Replaced versions kept in quarantine.", &["watch"])?,
-            quarantine_bytes: by_watch(to, "quarantine_bytes", "Bytes in quarantine.")?,
+            backups: counters(own, "backups_total", "Versions to be stored, by outcome.", &["watch", "outcome"]),
+            backups_pruned: counters(own, "backups_pruned_total", "Old versions removed.", &["watch", "reason"]),
+            backup_files: by_watch(own, "backup_files", "Stored versions."),
+            backup_bytes: by_watch(own, "backup_bytes", "Bytes in stored versions."),
+            rot: counters(own, "rot_total", "Stored versions that failed their digest.", &["watch"]),
+            quarantined: counters(own, "quarantined_total", "Replaced versions kept in quarantine.", &["watch"]),
+            quarantine_bytes: by_watch(own, "quarantine_bytes", "Bytes in quarantine."),
             state_dir_avail: gauge(to, "state_dir_avail_bytes", "Room left for the state directory.")?,
             state_dir_full: moment(to, "state_dir_full_seconds", "Until it is full, as the last hour went.")?,
-            health_check_ok: gauges(to, "health_check_ok", "1 while the check is healthy.", &["check"])?,
+            health_check_ok: gauges(own, "health_check_ok", "1 while the check is healthy.", &["check"]),
             reload_successful: gauge(to, "config_last_reload_successful", "0 when the last reload was refused.")?,
             reload_success_time: moment(
                 to,
                 "config_last_reload_success_timestamp_seconds",
                 "When the configuration in force was read.",
             )?,
-            http_requests: counters(to, "http_requests_total", "Requests answered.", &["handler", "code"])?,
+            http_requests: counters(own, "http_requests_total", "Requests answered.", &["handler", "code"]),
+            labelled,
         })
     }
 
@@ -112,8 +120,8 @@ impl Families {
     }
 
     /// Makes every series of one watch whose labels are a closed set.
-    pub(super) fn begin_watch_at_zero(&self, watch: &str) -> Result<(), prometheus::Error> {
-        let events: [(&IntCounterVec, Vec<&str>); 6] = [
+    pub(super) fn begin_watch_at_zero(&self, watch: &str) {
+        let events: [(&Labelled, Vec<&str>); 6] = [
             (&self.validations, RESULTS.to_vec()),
             (&self.findings, Finding::ALL.iter().copied().map(Finding::label).collect()),
             (&self.corruptions, [&Kind::CORRUPT.map(Kind::label)[..], &Kind::SUSPICIOUS.map(Kind::label)].concat()),
@@ -123,14 +131,13 @@ impl Families {
         ];
         for (family, values) in events {
             for value in values {
-                family.get_metric_with_label_values(&[watch, value])?;
+                family.add(&[watch, value], 0);
             }
         }
         for family in [&self.rot, &self.quarantined] {
-            family.get_metric_with_label_values(&[watch])?;
+            family.add(&[watch], 0);
         }
-        self.event_source_up.get_metric_with_label_values(&[watch])?.set(1);
-        Ok(())
+        self.event_source_up.set(&[watch], 1);
     }
 }
 
@@ -143,12 +150,22 @@ fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("jsonwarden")
 }
 
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    registered(registry, IntGaugeVec::new(options(name, help), labels)?)
+fn kept(own: &mut Vec<Arc<Labelled>>, family: Labelled) -> Arc<Labelled> {
+    let family = Arc::new(family);
+    own.push(Arc::clone(&family));
+    family
 }
 
-fn by_watch(registry: &Registry, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
-    gauges(registry, name, help, &["watch"])
+fn gauges(own: &mut Vec<Arc<Labelled>>, name: &str, help: &str, labels: &'static [&'static str]) -> Arc<Labelled> {
+    kept(own, Labelled::new(name, help, "gauge", labels))
+}
+
+fn by_watch(own: &mut Vec<Arc<Labelled>>, name: &str, help: &str) -> Arc<Labelled> {
+    gauges(own, name, help, &["watch"])
+}
+
+fn counters(own: &mut Vec<Arc<Labelled>>, name: &str, help: &str, labels: &'static [&'static str]) -> Arc<Labelled> {
+    kept(own, Labelled::new(name, help, "counter", labels))
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
@@ -157,10 +174,6 @@ fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, promet
 
 fn moment(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
     registered(registry, Gauge::with_opts(options(name, help))?)
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    registered(registry, IntCounterVec::new(options(name, help), labels)?)
 }
 
 fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use prometheus::IntGaugeVec;
-
 use super::Metrics;
 use crate::event::{FileStatus, Status};
 use crate::health::{Level, Standing};
@@ -45,7 +43,7 @@ impl Metrics {
         self.stand_watches(status);
         self.stand_files(status);
         for (check, standing) in health {
-            set(&self.families.health_check_ok, &[check], i64::from(standing.level == Level::Healthy));
+            self.families.health_check_ok.set(&[check], i64::from(standing.level == Level::Healthy));
         }
     }
 
@@ -64,15 +62,15 @@ impl Metrics {
 
     fn stand_watch(&self, watch: &str, totals: &Totals) {
         for state in State::ALL {
-            set(&self.families.files, &[watch, state.label()], totals.by_state[*state as usize]);
+            self.families.files.set(&[watch, state.label()], totals.by_state[*state as usize]);
         }
-        set(&self.families.files_without_backup, &[watch], totals.without_backup);
-        set(&self.families.files_unrepairable, &[watch], totals.unrepairable);
-        set(&self.families.incidents_open, &[watch], totals.incidents);
-        set(&self.families.breakers_open, &[watch], totals.breakers);
-        set(&self.families.backup_files, &[watch], totals.backup_files.try_into().unwrap_or(i64::MAX));
-        set(&self.families.backup_bytes, &[watch], totals.backup_bytes.try_into().unwrap_or(i64::MAX));
-        set(&self.families.quarantine_bytes, &[watch], totals.quarantine_bytes.try_into().unwrap_or(i64::MAX));
+        self.families.files_without_backup.set(&[watch], totals.without_backup);
+        self.families.files_unrepairable.set(&[watch], totals.unrepairable);
+        self.families.incidents_open.set(&[watch], totals.incidents);
+        self.families.breakers_open.set(&[watch], totals.breakers);
+        self.families.backup_files.set(&[watch], totals.backup_files.try_into().unwrap_or(i64::MAX));
+        self.families.backup_bytes.set(&[watch], totals.backup_bytes.try_into().unwrap_or(i64::MAX));
+        self.families.quarantine_bytes.set(&[watch], totals.quarantine_bytes.try_into().unwrap_or(i64::MAX));
     }
 
     /// One series a file, where the watch asks for it. A file that is gone loses its series.
@@ -85,13 +83,13 @@ impl Metrics {
             let watch = self.label(&file.subject.watch);
             if number < FILE_SERIES_MAX {
                 let path = file.subject.document.to_string();
-                set(&self.families.file_valid, &[&*watch, &path], is_valid(file).into());
+                self.families.file_valid.set(&[&*watch, &path], is_valid(file).into());
             } else {
                 *rest.entry(watch).or_insert(true) &= is_valid(file);
             }
         }
         for (watch, all_valid) in rest {
-            set(&self.families.file_valid, &[&*watch, super::OTHER], all_valid.into());
+            self.families.file_valid.set(&[&*watch, super::OTHER], all_valid.into());
         }
     }
 }
@@ -103,10 +101,4 @@ fn has_backup(file: &FileStatus) -> bool {
 
 fn is_valid(file: &FileStatus) -> bool {
     file.kind.is_none() && !matches!(file.state, State::Unproven | State::Missing | State::Unreadable)
-}
-
-fn set(family: &IntGaugeVec, labels: &[&str], value: i64) {
-    if let Ok(gauge) = family.get_metric_with_label_values(labels) {
-        gauge.set(value);
-    }
 }

@@ -4,6 +4,7 @@
 #   make install DESTDIR=root PREFIX=/usr for a package
 #   sudo make uninstall                   takes all of it away, but neither configuration nor backups
 #   make image                            a container image; cargo deb makes a Debian package
+#   make bench                            what it costs beside what else does the work: one table (BENCH='--quick scrape write')
 #   make pages                            writes packaging/jsonwarden.1 again, after a change of the command line
 PREFIX ?= /usr/local
 BINARY ?= target/release/jsonwarden
@@ -18,7 +19,7 @@ vendor := $(DESTDIR)/usr/lib
 # The units name the program where packages have it.
 place = sed 's|/usr/bin/jsonwarden|$(PREFIX)/bin/jsonwarden|' $(1) | install -D -m 644 /dev/stdin $(2)
 
-.PHONY: install uninstall image pages
+.PHONY: install uninstall image bench pages
 install:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/jsonwarden
 	$(call place,systemd/jsonwarden.service,$(units)/system/jsonwarden.service)
@@ -48,6 +49,9 @@ uninstall:
 image:
 	cargo build --release --locked --target $(MUSL)
 	buildah bud --network none --build-arg BINARY=target/$(MUSL)/release/jsonwarden -t jsonwarden -t jsonwarden:$(VERSION) .
+
+bench:
+	cargo run --release --locked --manifest-path benches/Cargo.toml --target-dir target -- $(BENCH)
 
 pages:
 	$(BINARY) man >packaging/jsonwarden.1

@@ -1,9 +1,11 @@
-# Python's filelock and os.replace. Arguments: which, what is to be done, the file, and what that needs.
-import itertools, json, os, sys, time
+# Python's filelock with os.replace, and atomicwrites, which locks nothing. Arguments: which, what is to be done, the file, and what that needs.
+import contextlib, itertools, json, os, sys, time
 
-import filelock
-
-deed, path, *rest = sys.argv[2:]
+rival, deed, path, *rest = sys.argv[1:]
+if rival == "atomicwrites":
+    import atomicwrites
+else:
+    import filelock
 
 
 def sync(path):
@@ -21,22 +23,35 @@ def put(staged, name, text):
     sync(os.path.dirname(name))
 
 
+def save(text):
+    if rival == "atomicwrites":
+        # It syncs the file and the folder by itself.
+        with atomicwrites.atomic_write(path, overwrite=True) as file:
+            file.write(text)
+    else:
+        put(path + ".tmp", path, text)
+
+
+def under():
+    return contextlib.nullcontext() if rival == "atomicwrites" else filelock.FileLock(path + ".lock")
+
+
 def update(change, folder=None, number=0):
-    with filelock.FileLock(path + ".lock"):
+    with under():
         with open(path) as file:
             everything = json.load(file)
         change(everything)
         text = json.dumps(everything, indent=2 if folder else None)
         if folder:
             put(folder + "/.new", folder + "/" + str(number), text)
-        put(path + ".tmp", path, text)
+        save(text)
 
 
 def replace(name):
     with open(name) as file:
         text = file.read()
-    with filelock.FileLock(path + ".lock"):
-        put(path + ".tmp", path, text)
+    with under():
+        save(text)
 
 
 if deed == "contend":

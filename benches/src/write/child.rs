@@ -30,7 +30,7 @@ pub(crate) fn run() {
 
 /// Versions are kept beside the folder of the file.
 fn options(path: &Path) -> Options {
-    Options::new().state_dir(state_dir(path)).lock_timeout(Duration::from_secs(300))
+    Options::new().state_dir(state_dir(path)).lock_timeout(Duration::from_mins(5))
 }
 
 pub(crate) fn state_dir(path: &Path) -> PathBuf {

@@ -1,81 +1,86 @@
-//! How long differences and salvage of 10 MB documents take: `cargo bench --bench difference`. CPU time of one thread, the
-//! median of the rounds.
-
-#![expect(clippy::print_stdout, reason = "a bench prints figures")]
+//! How long differences and salvage of 10 MB documents take: CPU time of one thread.
 
 use std::fmt::Write;
 use std::hint::black_box;
 
-use jsonwarden::difference::{Counts, VALUES_MAX, compare};
+use jsonwarden::difference::{VALUES_MAX, compare};
 use jsonwarden::document::Dialect;
 use jsonwarden::salvage::salvage;
 use jsonwarden::validate::{Content, Reader};
-use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
 
-const ROUNDS: usize = 7;
+use crate::numbers::{Effort, Rounds, cpu_seconds};
+use crate::table::Table;
+
 const BYTES: usize = 10 << 20;
 
-fn main() {
-    println!("{:<44} {:>8} {:>8}  difference", "10 MB and 10 MB", "seconds", "MB/s");
-    let (registry, reordered) = (registry(0, false), registry(1, true));
+/// Both, of documents that people have and of such as nobody should.
+pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    let registry = registry(0, false);
     let pairs = [
         ("a registry, reformatted", registry.clone(), registry.replace(", ", ",\n  ")),
-        ("a registry, every 1,000th entry edited", registry.clone(), reordered),
+        ("a registry, every 1,000th entry edited", registry.clone(), self::registry(1, true)),
         ("a registry and nothing", registry.clone(), "{}".to_owned()),
         ("two unrelated lists of strings", strings(1), strings(2)),
         ("two unrelated lists of numbers", numbers(1), numbers(2)),
         ("lists without anything to match by, shifted", points(0), points(1)),
         ("numbers that repeat, shuffled", repeating(1), repeating(7)),
-        ("5 million brackets", deep("1"), deep("2")),
     ];
     for (name, old, new) in &pairs {
-        tell(name, old, new, Dialect::Json);
+        beside_json_patch(effort, table, name, old, new);
     }
-    let (old, new) = (lines(0), lines(20));
-    tell("JSON Lines, 20 more", &old, &new, Dialect::Jsonl);
-    println!("\n{:<44} {:>8}", "salvage of 10 MB", "seconds");
+    // What the other cannot read: it is too deep, or not one document.
+    for (name, old, new, dialect) in [
+        ("5 million brackets", deep("1"), deep("2"), Dialect::Json),
+        ("JSON Lines, 20 more", lines(0), lines(20), Dialect::Jsonl),
+    ] {
+        let rounds = Rounds::of(effort.rounds(7, 3), 1, |_, _| ours(&old, &new, dialect));
+        table.rounds(format!("difference of 10 MB: {name}"), &rounds, &[], shown);
+    }
+    measure_salvage(effort, table, &registry);
+}
+
+fn measure_salvage(effort: Effort, table: &mut Table, registry: &str) {
     for (name, damaged) in [
         ("cut in the middle", registry[..BYTES / 2].to_owned()),
-        ("a flipped byte in the middle", flipped(&registry)),
+        ("a flipped byte in the middle", flipped(registry)),
         ("two documents", format!("{registry}{registry}")),
         ("open brackets alone", "[".repeat(BYTES)),
         ("as it begins, over and over", "{\"id\":1x".repeat(BYTES / 8)),
     ] {
-        let seconds = median(|| drop(black_box(salvage(damaged.as_bytes(), &Reader::default()))));
-        println!("{name:<44} {seconds:>8.3}");
+        let rounds = Rounds::of(effort.rounds(7, 3), 1, |_, _| {
+            cpu_seconds(|| drop(black_box(salvage(damaged.as_bytes(), &Reader::default()))))
+        });
+        table.rounds(format!("salvage of 10 MB: {name}"), &rounds, &[], shown);
     }
 }
 
-fn tell(name: &str, old: &str, new: &str, dialect: Dialect) {
-    let content = |text: &'static str| Content { bytes: text.as_bytes(), dialect };
-    // The documents live as long as the bench does.
-    let (old, new) = (content(old.to_owned().leak()), content(new.to_owned().leak()));
-    let mut counts = Counts::default();
-    let seconds = median(|| {
-        counts = compare(black_box(old), black_box(new), VALUES_MAX, &mut |change| drop(black_box(change)))
-            .unwrap_or_default();
+fn shown(seconds: f64) -> String {
+    format!("{seconds:.3} s")
+}
+
+/// Both start from bytes.
+fn beside_json_patch(effort: Effort, table: &mut Table, name: &str, old: &str, new: &str) {
+    let rounds = Rounds::of(effort.rounds(7, 3), 2, |candidate, _| {
+        if candidate == 0 { ours(old, new, Dialect::Json) } else { json_patch(old, new) }
     });
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let megabytes = (old.bytes.len() + new.bytes.len()) as f64 / 1e6;
-    println!("{name:<44} {seconds:>8.3} {:>8.0}  {counts:?}", megabytes / seconds);
+    table.rounds(
+        format!("difference of 10 MB: {name}"),
+        &rounds,
+        &["json_patch::diff (by position), parsing included"],
+        shown,
+    );
 }
 
-fn median(mut work: impl FnMut()) -> f64 {
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| cpu_seconds(&mut work)).collect();
-    rounds.sort_unstable_by(f64::total_cmp);
-    rounds[ROUNDS / 2]
+fn ours(old: &str, new: &str, dialect: Dialect) -> f64 {
+    let [old, new] = [old, new].map(|text| Content { bytes: black_box(text).as_bytes(), dialect });
+    cpu_seconds(|| assert!(compare(old, new, VALUES_MAX, &mut |change| drop(black_box(change))).is_ok()))
 }
 
-fn cpu_seconds(work: &mut impl FnMut()) -> f64 {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        std::time::Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
-    };
-    let begun = now();
-    work();
-    now().saturating_sub(begun).as_secs_f64()
+fn json_patch(old: &str, new: &str) -> f64 {
+    let parse = |text| serde_json::from_str::<Value>(black_box(text)).unwrap();
+    cpu_seconds(|| drop(black_box(json_patch::diff(&parse(old), &parse(new)))))
 }
-
 /// Entries as a home automation keeps them, up to 10 MB.
 fn registry(generation: usize, is_edited: bool) -> String {
     let mut text = String::from("{\"version\": 1, \"entities\": [");

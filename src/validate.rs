@@ -6,6 +6,8 @@
 //! `fault` says what kind of damage the bytes show, and `cause` what probably happened.
 
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 mod token;
 mod json5;
 mod syntax;

@@ -1,7 +1,7 @@
 //! Leases: the kernel's answer, in 2 µs, to "is anybody writing this file right now?", and to "has anybody else opened it
 //! at all?" (fcntl(2), "Leases").
 //!
-//! The only file with `unsafe`: neither nix nor rustix offers the call.
+//! With `unsafe`, because neither nix nor rustix offers the call.
 #![allow(unsafe_code)]
 
 use std::fs::File;

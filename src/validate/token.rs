@@ -1,7 +1,11 @@
 //! The words of the grammar: blanks, strings, numbers, names. Each function takes the offset where its token begins and
 //! gives the offset behind it, or says where and why it stops.
 
-use super::{json5, plain};
+use super::json5;
+#[cfg(not(target_arch = "x86_64"))]
+use super::plain;
+#[cfg(target_arch = "x86_64")]
+use super::wide as plain;
 
 /// What a text in one of the dialects may hold beyond RFC 8259.
 pub(super) trait Grammar {

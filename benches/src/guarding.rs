@@ -7,8 +7,9 @@ mod monit;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::numbers::{Effort, median};
-use crate::process;
+use crate::process::rss_anon_mib;
 use crate::support::{Daemon, Launch, World};
 use crate::table::{Beside, Table};
 
@@ -32,14 +33,14 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
 fn guard(effort: Effort, table: &mut Table, count: usize) {
     let world = World::new();
     let files = Files::write(&world, count);
-    let idle = Duration::from_secs(effort.rounds(30, 10) as u64);
-    let daemon = start(table, &world, &files);
+    let idle = Duration::from_secs(effort.rounds(60, 15) as u64);
+    let (daemon, stored) = start(table, &world, &files);
     // What follows from storing is over.
-    thread::sleep(Duration::from_secs(effort.rounds(10, 5) as u64));
-    let before = process::cpu_time(daemon.pid());
+    thread::sleep((stored / 2).max(Duration::from_secs(10)));
+    let before = clock::of_process(daemon.pid());
     thread::sleep(idle);
-    let busy = process::cpu_time(daemon.pid()).saturating_sub(before);
-    let rss_anon_mib = process::rss_anon_mib(daemon.pid());
+    let busy = clock::of_process(daemon.pid()).saturating_sub(before);
+    let memory_mib = rss_anon_mib(daemon.pid());
     let sweeps = Sweeps::watch(&daemon, &world, &files, effort.rounds(10, 3));
     daemon.terminate();
 
@@ -49,7 +50,7 @@ fn guard(effort: Effort, table: &mut Table, count: usize) {
         Beside::alone("Monit", monit.as_ref().map_or(why.to_owned(), |monit| figure(monit, &files)))
     };
     let monit_memory = beside(|monit, _| format!("{:.1} MiB", monit.rss_anon_mib));
-    table.row(format!("memory: RssAnon, {files}"), format!("{rss_anon_mib:.1} MiB"), vec![monit_memory]);
+    table.row(format!("memory: RssAnon, {files}"), format!("{memory_mib:.1} MiB"), vec![monit_memory]);
     let share = |busy: Duration| format!("{:.2} %", busy.as_secs_f64() / idle.as_secs_f64() * 100.0);
     let monit_idle = Beside::alone("Monit", monit.as_ref().map_or(why.to_owned(), |monit| share(monit.busy)));
     table.row(format!("idle: of a core, {files}"), share(busy), vec![monit_idle]);
@@ -57,23 +58,24 @@ fn guard(effort: Effort, table: &mut Table, count: usize) {
     sweeps.tell(table, &files, monit_cycle);
 }
 
-/// Starts guarding, and tells how long it took until all was well.
-fn start(table: &mut Table, world: &World, files: &Files) -> Daemon {
+/// Starts guarding, and tells how long it took until all was stored.
+fn start(table: &mut Table, world: &World, files: &Files) -> (Daemon, Duration) {
     let begun = Instant::now();
     let daemon = Launch::new(world).arg(&world.files).spawn();
     let waited = |condition: &dyn Fn() -> bool| {
         while !condition() {
             thread::sleep(LOOK);
         }
-        begun.elapsed().as_secs_f64()
+        begun.elapsed()
     };
     let ready = waited(&|| daemon.get("/readyz").status == 200);
     let stored = waited(&|| {
         let scrape = daemon.scrape();
         scrape.count("files", &[("state", "healthy")]) == files.count && scrape.count("files_without_backup", &[]) == 0
     });
-    table.row(format!("start: ready, all stored, {files}"), format!("{ready:.1} s, {stored:.1} s"), vec![]);
-    daemon
+    let figures = format!("{:.1} s, {:.1} s", ready.as_secs_f64(), stored.as_secs_f64());
+    table.row(format!("start: ready, all stored, {files}"), figures, vec![]);
+    (daemon, stored)
 }
 
 /// Each sweep with the others right after it, in seconds.

@@ -13,6 +13,7 @@ mod support;
 #[allow(dead_code, reason = "shared with the fault suite")]
 mod volume;
 
+mod clock;
 mod difference;
 mod documents;
 mod guarding;

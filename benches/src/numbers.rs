@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock;
 
 /// How much is to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +71,9 @@ impl Rounds {
 
 /// The CPU time of this thread, in seconds.
 pub(crate) fn cpu_seconds(work: impl FnOnce()) -> f64 {
-    let now = || clock_gettime(ClockId::ThreadCPUTime);
-    let before = now();
+    let before = clock::of_thread();
     work();
-    let after = now();
-    (after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9
+    clock::of_thread().saturating_sub(before).as_secs_f64()
 }
 
 /// The time that passed.

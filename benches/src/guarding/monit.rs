@@ -11,8 +11,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::files::Files;
+use crate::clock;
 use crate::installed;
-use crate::process;
+use crate::process::rss_anon_mib;
 use crate::support::World;
 
 /// Between two looks.
@@ -45,10 +46,10 @@ impl Monit {
         let pid = Pid::from_child(&running.0);
         // Reading its settings and its first cycle.
         thread::sleep(CYCLE * 2 + Duration::from_millis(files.count as u64));
-        let before = process::cpu_time(pid);
+        let before = clock::of_process(pid);
         thread::sleep(watched);
-        let busy = process::cpu_time(pid).saturating_sub(before);
-        Some(Self { busy, watched, rss_anon_mib: process::rss_anon_mib(pid) })
+        let busy = clock::of_process(pid).saturating_sub(before);
+        Some(Self { busy, watched, rss_anon_mib: rss_anon_mib(pid) })
     }
 
     /// The processor time of one look at all files.

@@ -21,6 +21,7 @@ mod retention;
 mod scrub;
 mod shelves;
 mod store;
+mod unrecorded;
 
 pub use batch::{Added, Batch};
 pub use budget::{User, level};

@@ -59,6 +59,14 @@ pub struct Ground<'a> {
     pub lock: LockKind,
 }
 
+impl Ground<'_> {
+    /// The document's versions; `None`: nothing of it was ever stored.
+    fn versions(&self) -> Result<Option<Folder>> {
+        let found = self.backups.find(self.document)?;
+        Ok(found.map(|folder| folder.expecting(self.expectations)))
+    }
+}
+
 /// The bytes that were believed to be damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -159,7 +167,7 @@ fn attempt(
         Sidecar::Taken => return Ok(held(Reason::Editing, "a program holds its lock")),
         sidecar => sidecar,
     };
-    let Some(folder) = ground.backups.find(ground.document)? else { return Ok(Outcome::NothingGood) };
+    let Some(folder) = ground.versions()? else { return Ok(Outcome::NothingGood) };
     folder.lock()?;
     let choice = match choose(ground, &folder, wanted, rotten)? {
         Chosen::Version(choice) => choice,

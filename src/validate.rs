@@ -48,7 +48,7 @@ pub(crate) use extent::{Extent, extent};
 pub use findings::findings;
 pub(crate) use identity::identical;
 pub(crate) use keyed::ByHash;
-pub use plausibility::{unmet, weigh, weigh_small};
+pub use plausibility::{smaller, still_suspicious, unmet, weigh, weigh_small};
 pub(crate) use pointer::escaped;
 pub use schema::{breach_as, check_schema, schema_breach, version_of};
 pub(crate) use syntax::Inside;

@@ -22,7 +22,7 @@ pub use place::{own_state_dir, resolved};
 use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
 
-use crate::backup::{Backups, check_format};
+use crate::backup::{Backups, Folder, check_format};
 use crate::config::{LockKind, OnSuspicious, Rules};
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
@@ -211,8 +211,14 @@ impl Writer {
     /// # Errors
     /// `Invalid` or `Suspicious` when it is not; or the versions cannot be read.
     pub fn refuse_invalid(&self, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
-        let folder = self.backups.find(&self.document)?;
+        let folder = self.versions()?;
         self.fit(folder.as_ref(), Beside::LastGood, bytes).map(|fit| fit.dialect)
+    }
+
+    /// The document's versions; `None`: nothing of it was ever stored.
+    fn versions(&self) -> Result<Option<Folder>> {
+        let found = self.backups.find(&self.document)?;
+        Ok(found.map(|folder| folder.expecting(&self.rules.expectations)))
     }
 
     fn ground<'a>(&'a self, judge: &'a dyn Fn(&[u8]) -> Verdict) -> Ground<'a> {

@@ -9,6 +9,7 @@ use super::store::{New, Taken};
 use super::{Backups, components};
 use crate::config::Compress;
 use crate::disk::Durable;
+use crate::disk::attributes::Attributes;
 use crate::document::{Digest, DocumentId, Stored};
 use crate::error::{Cause, Error, Result};
 
@@ -37,6 +38,7 @@ struct Staged {
     folder: Folder,
     name: OsString,
     origin: &'static str,
+    attributes: Attributes,
     remark: Remark,
 }
 
@@ -81,8 +83,8 @@ impl<'backups> Batch<'backups> {
             return Ok(Added::Already(newest));
         }
         let (name, remark) = folder.stage_for_later(new)?;
-        let (document, origin) = (document.clone(), new.origin);
-        self.staged.push(Staged { document, folder, name, origin, remark });
+        let (document, attributes) = (document.clone(), new.attributes.clone());
+        self.staged.push(Staged { document, folder, name, origin: new.origin, attributes, remark });
         Ok(Added::Staged)
     }
 
@@ -122,13 +124,13 @@ impl Staged {
     /// Stores it again, durably, from what was written.
     fn alone(&self) -> Result<Stored> {
         let bytes = self.folder.plain(&self.name, self.remark.bytes)?;
-        let Remark { digest, mark, dialect, ref attributes, .. } = self.remark;
-        let origin = self.origin;
+        let Remark { digest, mark, dialect, .. } = self.remark;
+        let (origin, attributes) = (self.origin, self.attributes.clone());
         if Digest::of(&bytes) != digest {
             let why = Cause::Damaged("what was written reads back differently".to_owned());
             return Err(Error::new("storing", self.document.path(), why));
         }
-        match self.folder.take(&New { bytes: &bytes, digest, mark, dialect, origin, attributes: attributes.clone() })? {
+        match self.folder.take(&New { bytes: &bytes, digest, mark, dialect, origin, attributes })? {
             Taken::New(stored) | Taken::Already(stored) => Ok(stored),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::compress;
 use super::folder::Folder;
 use super::names::VersionName;
-use super::record::{self, Record};
+use super::record::{self, Record, Remark};
 use super::store::STAGED;
 use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
@@ -36,8 +36,13 @@ impl Catalogue {
     }
 
     /// No version has more plain bytes than were recorded.
-    pub(super) fn most_bytes(&self, version: Version) -> u64 {
-        self.record.remark(version).map_or(compress::PLAIN_BYTES_MAX, |remark| remark.bytes)
+    pub(super) fn most_bytes(&self, found: &VersionName) -> u64 {
+        self.remark(found).map_or(compress::PLAIN_BYTES_MAX, |remark| remark.bytes)
+    }
+
+    /// What is recorded of a version.
+    pub(super) fn remark(&self, found: &VersionName) -> Option<Remark> {
+        self.record.remark_on(found.version, found.digest)
     }
 
     /// The number of the next version: no other ever had it.

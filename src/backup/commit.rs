@@ -126,6 +126,9 @@ pub(super) fn record_name() -> &'static OsStr {
 /// The line about a version, to be appended to the record.
 pub(super) fn line(catalogue: &Catalogue, version: Version, remark: &Remark, origin: &str) -> String {
     let line = record::format(version, remark, origin);
+    // What it corrects must not come up again when it rots.
+    let corrects = catalogue.record.remark_on(version, remark.digest).is_some();
+    let line = if corrects || record::is_told_twice(remark.mark) { record::twice(&line) } else { line };
     // A torn line before ours must not take ours with it.
     let torn = catalogue.record.text().last().is_some_and(|last| *last != b'\n');
     if torn { format!("\n{line}") } else { line }

@@ -11,15 +11,14 @@ use super::catalogue::{Catalogue, Remembered};
 use super::compress;
 use super::names::VersionName;
 use super::retention::{Weighed, needed_bytes};
-use crate::config::Compress;
+use super::unrecorded::Unrecorded;
+use crate::config::{Compress, Expectations};
 use crate::disk::attributes::Attributes;
 use crate::disk::directory::Directory;
 use crate::disk::signature::Signature;
 use crate::disk::{Disk, Opened};
-use crate::document::{Dialect, Digest, DocumentId, Mark, Stored, Version};
+use crate::document::{Digest, DocumentId, Stored, Version};
 use crate::error::{Cause, Error, Result};
-use crate::validate::{self, Reader};
-use crate::verdict::Verdict;
 
 /// The folder of one document's versions.
 #[derive(Debug)]
@@ -28,6 +27,7 @@ pub struct Folder {
     pub(super) directory: Directory,
     pub(super) document: DocumentId,
     pub(super) compress: Compress,
+    pub(super) expectations: Expectations,
     pub(super) remembered: Remembered,
     is_locked: AtomicBool,
 }
@@ -40,13 +40,20 @@ const BLOCK_BYTES: u64 = 4096;
 
 impl Folder {
     pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId, remembered: Remembered) -> Self {
-        Self { disk, directory, document, compress: Compress::Never, remembered, is_locked: AtomicBool::new(false) }
+        let (compress, expectations) = (Compress::Never, Expectations::default());
+        Self { disk, directory, document, compress, expectations, remembered, is_locked: AtomicBool::new(false) }
     }
 
     /// The same, but what it stores from now on is compressed so.
     #[must_use]
     pub fn compressing(self, compress: Compress) -> Self {
         Self { compress, ..self }
+    }
+
+    /// The same, but a version of which nothing is recorded any more is judged by what is expected of every version.
+    #[must_use]
+    pub fn expecting(self, expectations: &Expectations) -> Self {
+        Self { expectations: expectations.clone(), ..self }
     }
 
     /// Whose it is.
@@ -96,7 +103,7 @@ impl Folder {
         self.is_locked.load(Ordering::Relaxed)
     }
 
-    /// All versions, newest first. A damaged record costs the marks of its versions, not the versions.
+    /// All versions, newest first. A damaged record costs no version: what is not recorded of one is told from its bytes.
     ///
     /// # Errors
     /// The disk failed.
@@ -109,8 +116,9 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn weighed(&self) -> Result<Vec<Weighed>> {
-        let catalogue = self.catalogue()?;
-        catalogue.newest_first().map(|(name, found)| self.weigh(&catalogue, name, found)).collect()
+        let (catalogue, mut unrecorded) = (self.catalogue()?, None);
+        let mut weigh = |(name, found): &(OsString, VersionName)| self.weigh(&catalogue, &mut unrecorded, name, found);
+        catalogue.newest_first().map(&mut weigh).collect()
     }
 
     /// The newest version.
@@ -120,35 +128,31 @@ impl Folder {
     pub fn newest(&self) -> Result<Option<Stored>> {
         let catalogue = self.catalogue()?;
         let newest = catalogue.newest_first().next();
-        newest.map(|(name, found)| Ok(self.weigh(&catalogue, name, found)?.stored)).transpose()
+        newest.map(|(name, found)| Ok(self.weigh(&catalogue, &mut None, name, found)?.stored)).transpose()
     }
 
-    pub(super) fn weigh(&self, catalogue: &Catalogue, name: &OsStr, found: &VersionName) -> Result<Weighed> {
+    /// One version, by the record, or else by its bytes.
+    pub(super) fn weigh(
+        &self,
+        catalogue: &Catalogue,
+        unrecorded: &mut Option<Unrecorded>,
+        name: &OsStr,
+        found: &VersionName,
+    ) -> Result<Weighed> {
         let &VersionName { version, taken, digest, .. } = found;
-        let (bytes, file_bytes, mark, dialect) = if let Some(remark) = catalogue.record.remark(version) {
+        let (bytes, file_bytes, mark, dialect) = if let Some(remark) = catalogue.remark(found) {
             (remark.bytes, remark.file_bytes, remark.mark, remark.dialect)
         } else {
-            let enrolled = catalogue.record.newest().map(|(_, remark)| remark.dialect);
-            let (mark, dialect) = self.judged(self.checked(catalogue, name, found), enrolled);
-            let bytes = self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);
-            (bytes, bytes, mark, dialect)
+            let judged = match unrecorded {
+                Some(judged) => judged,
+                None => unrecorded.insert(self.judge_unrecorded(catalogue)?),
+            };
+            let judged = judged.get(&(version, digest)).copied().unwrap_or_default();
+            let file_bytes = self.disk.look(&self.directory, name)?.map_or(0, |found| found.bytes);
+            (judged.bytes.unwrap_or(file_bytes), file_bytes, judged.mark, judged.dialect)
         };
         let stored = Stored { version, taken, digest, bytes, mark, dialect };
         Ok(Weighed { stored, disk_bytes: file_bytes.next_multiple_of(BLOCK_BYTES) })
-    }
-
-    /// What a version is of which nothing is recorded any more: its bytes say it, in the light of what is known of others.
-    fn judged(&self, bytes: Result<Vec<u8>>, enrolled: Option<Dialect>) -> (Mark, Dialect) {
-        let named = validate::dialect_of_name(self.document.name());
-        let reader = Reader { dialect: None, enrolled, named, literal: true };
-        match bytes.map(|bytes| validate::judge(&bytes, &reader)) {
-            Ok(Verdict::Valid { dialect, .. }) => (Mark::Uncertified, dialect),
-            Ok(Verdict::Suspicious(dialect, _)) => (Mark::Suspicious, dialect),
-            // Whoever wants to use it will see what is wrong with it.
-            Ok(Verdict::Corrupt(_) | Verdict::Told(_)) | Err(_) => {
-                (Mark::Uncertified, enrolled.unwrap_or(Dialect::Json))
-            }
-        }
     }
 
     /// The attributes that a version was recorded with.
@@ -156,7 +160,9 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn attributes(&self, version: Version) -> Result<Option<Attributes>> {
-        Ok(self.catalogue()?.record.remark(version).map(|remark| remark.attributes))
+        let catalogue = self.catalogue()?;
+        let remark = catalogue.named(version).and_then(|(_, found)| catalogue.remark(found));
+        Ok(remark.and_then(|remark| remark.attributes))
     }
 
     /// The bytes of a version, checked against the digest in its name.
@@ -165,17 +171,31 @@ impl Folder {
     /// `Damaged` when they are not what was stored; `Absent` when there is no such version.
     pub fn bytes(&self, version: Version) -> Result<Vec<u8>> {
         let catalogue = self.catalogue()?;
-        let Some((name, found)) = catalogue.named(version) else {
-            let why = format!("there is no version {version} of {}", self.document);
-            return Err(Error::new("reading", self.directory.path(), Cause::Absent(why)));
-        };
+        let (name, found) = catalogue.named(version).ok_or_else(|| self.absent(version))?;
         self.checked(&catalogue, name, found)
+    }
+
+    /// The same of this very version: where an older copy was put back, two may have one number.
+    ///
+    /// # Errors
+    /// As [`Folder::bytes`].
+    pub fn bytes_of(&self, stored: &Stored) -> Result<Vec<u8>> {
+        let catalogue = self.catalogue()?;
+        let is_it = |found: &VersionName| (found.version, found.digest) == (stored.version, stored.digest);
+        let (name, found) =
+            catalogue.newest_first().find(|(_, found)| is_it(found)).ok_or_else(|| self.absent(stored.version))?;
+        self.checked(&catalogue, name, found)
+    }
+
+    fn absent(&self, version: Version) -> Error {
+        let why = format!("there is no version {version} of {}", self.document);
+        Error::new("reading", self.directory.path(), Cause::Absent(why))
     }
 
     /// The bytes of a version of the catalogue, as [`Folder::bytes`] gives them.
     pub(super) fn checked(&self, catalogue: &Catalogue, name: &OsStr, found: &VersionName) -> Result<Vec<u8>> {
         let &VersionName { version, digest, .. } = found;
-        let bytes = self.plain(name, catalogue.most_bytes(version))?;
+        let bytes = self.plain(name, catalogue.most_bytes(found))?;
         if Digest::of(&bytes) == digest {
             return Ok(bytes);
         }
@@ -215,7 +235,7 @@ impl Folder {
     pub fn has(&self, digest: Digest) -> Result<bool> {
         let catalogue = self.catalogue()?;
         for (name, found) in catalogue.newest_first().filter(|(_, found)| found.digest == digest) {
-            if self.plain(name, catalogue.most_bytes(found.version)).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
+            if self.plain(name, catalogue.most_bytes(found)).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
                 return Ok(true);
             }
         }

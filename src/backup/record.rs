@@ -20,19 +20,36 @@ pub(super) struct Remark {
     pub bytes: u64,
     /// How many bytes its file has: fewer, if it is compressed.
     pub file_bytes: u64,
-    pub attributes: Attributes,
+    /// `None`: they are not known any more, for an earlier line about the version was damaged.
+    pub attributes: Option<Attributes>,
 }
 
 /// The line that says it.
 pub(super) fn format(version: Version, remark: &Remark, origin: &str) -> String {
-    let Attributes { owner, group, mode, extended } = &remark.attributes;
-    let extended: Map<String, Value> =
-        extended.iter().map(|(name, value)| (hex(name.to_bytes()), Value::String(hex(value)))).collect();
-    let fields = json!({
+    let mut fields = json!({
         "v": 1, "version": version, "digest": remark.digest.to_string(), "mark": remark.mark, "origin": origin, "dialect": remark.dialect,
-        "bytes": remark.bytes, "file_bytes": remark.file_bytes, "owner": owner, "group": group, "mode": format!("{mode:04o}"), "extended_hex": extended,
+        "bytes": remark.bytes, "file_bytes": remark.file_bytes,
     });
+    if let Some(Attributes { owner, group, mode, extended }) = &remark.attributes {
+        let extended: Map<String, Value> =
+            extended.iter().map(|(name, value)| (hex(name.to_bytes()), Value::String(hex(value)))).collect();
+        fields["owner"] = json!(owner);
+        fields["group"] = json!(group);
+        fields["mode"] = json!(format!("{mode:04o}"));
+        fields["extended_hex"] = Value::Object(extended);
+    }
     fields.as_object().map(line::seal).unwrap_or_default()
+}
+
+/// Is a line about this written twice? One that is lost where the mark is out of the ordinary would make good of what is
+/// suspicious, or the other way round. Between the two stands an empty line: no bit that flips takes both.
+pub(super) fn is_told_twice(mark: Mark) -> bool {
+    matches!(mark, Mark::Suspicious | Mark::Accepted)
+}
+
+/// A line, twice.
+pub(super) fn twice(line: &str) -> String {
+    format!("{line}\n{line}")
 }
 
 /// A `record.jsonl`: a line of it is parsed only when it is asked for, since an hour of writes leaves thousands.
@@ -70,9 +87,25 @@ impl Record {
 
     /// The last remark about a version that is whole.
     pub(super) fn remark(&self, version: Version) -> Option<Remark> {
+        self.remarks(version).next()
+    }
+
+    /// The last remark about the version with these bytes: a record that was put back from a copy may speak of others.
+    pub(super) fn remark_on(&self, version: Version, digest: Digest) -> Option<Remark> {
+        self.remarks(version).find(|remark| remark.digest == digest)
+    }
+
+    /// The remarks about a version that are whole, the last one first.
+    fn remarks(&self, version: Version) -> impl Iterator<Item = Remark> {
         let end = self.lines.partition_point(|(found, _)| *found <= version);
-        let about_it = self.lines[..end].iter().rev().take_while(|(found, _)| *found == version);
-        about_it.filter_map(|(_, place)| self.read(place)).map(|(_, remark)| remark).next()
+        let about_it = self.lines[..end].iter().rev().take_while(move |(found, _)| *found == version);
+        about_it.filter_map(|(_, place)| self.read(place)).map(|(_, remark)| remark)
+    }
+
+    /// The digest, the mark and the length in bytes of every version that is told of, whether or not it is still there.
+    pub(super) fn last_remarks(&self) -> BTreeMap<Version, (Digest, Mark, u64)> {
+        let remarks = self.lines.iter().filter_map(|(_, place)| self.read(place));
+        remarks.map(|(version, Remark { digest, mark, bytes, .. })| (version, (digest, mark, bytes))).collect()
     }
 
     /// The highest number that was ever given, and the remark about it.
@@ -130,51 +163,51 @@ const SLACK_LINES: usize = 128;
 /// The record without what is no longer wanted; `None`: it is not worth it. The lines about `SLACK_LINES` versions that were
 /// removed stay, newest first: a leftover may still be one of them.
 pub(super) fn compacted(text: &[u8], is_there: impl Fn(Version) -> bool) -> Option<Vec<u8>> {
-    let mut last_lines: BTreeMap<Version, &[u8]> = BTreeMap::new();
-    for line in lines(text) {
-        last_lines.extend(remark_of(line).map(|(version, _)| (version, line)));
+    let mut last_lines: BTreeMap<Version, (&str, Mark)> = BTreeMap::new();
+    for line in lines(text).filter_map(|line| std::str::from_utf8(line).ok()) {
+        last_lines.extend(remark_of(line.as_bytes()).map(|(version, remark)| (version, (line, remark.mark))));
     }
-    let gone = last_lines.keys().filter(|version| !is_there(**version)).count();
-    let mut surplus = gone.saturating_sub(SLACK_LINES);
-    let wanted = last_lines.len() - surplus;
+    let gone: Vec<Version> = last_lines.keys().copied().filter(|version| !is_there(*version)).collect();
+    for version in &gone[..gone.len().saturating_sub(SLACK_LINES)] {
+        last_lines.remove(version);
+    }
+    let wanted: usize = last_lines.values().map(|(_, mark)| if is_told_twice(*mark) { 2 } else { 1 }).sum();
     if lines(text).count() <= wanted + SLACK_LINES {
         return None;
     }
-    let mut kept = Vec::new();
-    for (version, line) in last_lines {
-        if surplus > 0 && !is_there(version) {
-            surplus -= 1;
-        } else {
-            kept.extend_from_slice(line);
-            kept.push(b'\n');
-        }
-    }
-    Some(kept)
+    let kept = last_lines.into_values().map(|(line, mark)| {
+        let line = format!("{line}\n");
+        if is_told_twice(mark) { twice(&line) } else { line }
+    });
+    Some(kept.collect::<String>().into_bytes())
 }
 
 fn remark(fields: &Map<String, Value>) -> Option<(Version, Remark)> {
     let number = |name: &str| fields.get(name)?.as_u64();
-    let small = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
-    let extended = fields.get("extended_hex")?.as_object()?;
-    let extended: Option<Vec<(CString, Vec<u8>)>> = extended
-        .iter()
-        .map(|(name, value)| Some((CString::new(unhex(name)?).ok()?, unhex(value.as_str()?)?)))
-        .collect();
-    let attributes = Attributes {
-        owner: small("owner")?,
-        group: small("group")?,
-        mode: u32::from_str_radix(fields.get("mode")?.as_str()?, 8).ok()?,
-        extended: extended?,
-    };
     let remark = Remark {
         digest: fields.get("digest")?.as_str()?.parse().ok()?,
         mark: serde_json::from_value(fields.get("mark")?.clone()).ok()?,
         dialect: serde_json::from_value(fields.get("dialect")?.clone()).ok()?,
         bytes: number("bytes")?,
         file_bytes: number("file_bytes").or_else(|| number("bytes"))?,
-        attributes,
+        attributes: attributes(fields),
     };
     Some((Version(number("version")?), remark))
+}
+
+fn attributes(fields: &Map<String, Value>) -> Option<Attributes> {
+    let small = |name: &str| u32::try_from(fields.get(name)?.as_u64()?).ok();
+    let extended = fields.get("extended_hex")?.as_object()?;
+    let extended: Option<Vec<(CString, Vec<u8>)>> = extended
+        .iter()
+        .map(|(name, value)| Some((CString::new(unhex(name)?).ok()?, unhex(value.as_str()?)?)))
+        .collect();
+    Some(Attributes {
+        owner: small("owner")?,
+        group: small("group")?,
+        mode: u32::from_str_radix(fields.get("mode")?.as_str()?, 8).ok()?,
+        extended: extended?,
+    })
 }
 
 /// The name of the file.
@@ -192,8 +225,41 @@ mod tests {
             dialect: Dialect::Json,
             bytes: 2,
             file_bytes: 2,
-            attributes: Attributes { owner: 1000, group: 100, mode: 0o640, extended },
+            attributes: Some(Attributes { owner: 1000, group: 100, mode: 0o640, extended }),
         }
+    }
+
+    #[test]
+    fn a_remark_says_what_it_said_also_of_a_version_whose_attributes_are_not_known() {
+        for remark in [some(), Remark { attributes: None, ..some() }] {
+            let record = Record::new(format(Version(3), &remark, "file").as_bytes());
+            assert_eq!(record.remark(Version(3)), Some(remark));
+        }
+    }
+
+    #[test]
+    fn a_remark_is_about_the_bytes_that_it_names() {
+        let (one, other) = (some(), Remark { digest: Digest::of(b"[]"), mark: Mark::Good, ..some() });
+        let text = format(Version(3), &one, "file") + &format(Version(3), &other, "file");
+        let record = Record::new(text.as_bytes());
+        assert_eq!(record.remark_on(Version(3), one.digest), Some(one));
+        assert_eq!(record.remark_on(Version(3), other.digest), Some(other));
+        assert_eq!(record.remark_on(Version(3), Digest::of(b"")), None);
+    }
+
+    #[test]
+    fn no_bit_that_flips_takes_both_lines_of_a_mark_that_is_out_of_the_ordinary() {
+        let (before, good) = (format(Version(1), &some(), "file"), Remark { mark: Mark::Good, ..some() });
+        let text = before + &twice(&format(Version(2), &some(), "file")) + &format(Version(3), &good, "file");
+        for bit in 0..text.len() * 8 {
+            let mut rotten = text.clone().into_bytes();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Record::new(&rotten).remark(Version(2)), Some(some()), "bit {bit}");
+            assert!(is_damaged(&rotten), "bit {bit}");
+        }
+        let many: String = (0..200).map(|_| text.clone()).collect();
+        let compacted = compacted(many.as_bytes(), |_| true).unwrap();
+        assert_eq!(String::from_utf8(compacted).unwrap().matches("\"version\":2").count(), 2);
     }
 
     #[test]

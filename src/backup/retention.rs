@@ -60,6 +60,9 @@ pub fn surplus(newest_first: &[Weighed], keep: Keep, now: Timestamp) -> Vec<Vers
         let stays = needed.contains(&weighed.stored.version) || *rank <= keep.last || is_young;
         if stays { staying.push(weighed) } else { going.push(weighed.stored.version) }
     }
+    // Where an older copy was put back, two versions may have one number: then both stay.
+    let numbers: HashSet<Version> = staying.iter().map(|weighed| weighed.stored.version).collect();
+    going.retain(|version| !numbers.contains(version));
     going.extend(too_heavy(&staying, keep.max_bytes, &needed));
     going
 }

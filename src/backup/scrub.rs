@@ -32,7 +32,7 @@ impl Folder {
         let catalogue = self.catalogue()?;
         for (name, found) in catalogue.newest_first() {
             let Opened::File(file, before) = self.disk.open(&self.directory, name)? else { continue };
-            let read = self.plain(name, catalogue.most_bytes(found.version));
+            let read = self.plain(name, catalogue.most_bytes(found));
             self.disk.drop_cached(&file);
             let is_rotten = match read {
                 Ok(bytes) => Digest::of(&bytes) != found.digest,

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 
 use super::commit::{line, record_name};
 use super::folder::Folder;
+use super::judged::is_rotten;
 use super::record::{self, Remark};
-use super::retention::{Keep, surplus};
+use super::retention::{Keep, Weighed, surplus};
 use crate::clock::{self, Timestamp};
 use crate::disk::Durable;
 use crate::disk::attributes::Attributes;
@@ -45,7 +46,7 @@ impl New<'_> {
     pub(super) fn remark(&self, file_bytes: u64) -> Remark {
         let bytes = self.bytes.len() as u64;
         let &New { digest, mark, dialect, ref attributes, .. } = self;
-        Remark { digest, mark, dialect, bytes, file_bytes, attributes: attributes.clone() }
+        Remark { digest, mark, dialect, bytes, file_bytes, attributes: Some(attributes.clone()) }
     }
 }
 
@@ -79,27 +80,39 @@ impl Folder {
     }
 
     /// The newest version, if it has the bytes of a new one. If it was suspicious and is now found good, or is accepted by
-    /// the rules, it is marked so.
+    /// the rules, it is marked so; if nothing is recorded of it any more, it is recorded anew.
     pub(super) fn already(&self, new: &New) -> Result<Option<Stored>> {
-        match self.newest_if(new.digest)? {
-            Some(newest) if newest.mark == Mark::Suspicious && new.mark.is_last_good() => {
-                self.mark(&newest, new.mark, new.origin).map(Some)
-            }
-            newest => Ok(newest),
+        let Some(newest) = self.newest_if(new.digest)? else { return Ok(None) };
+        let is_found_good = newest.mark == Mark::Suspicious && new.mark.is_last_good();
+        if is_found_good || self.catalogue()?.record.remark_on(newest.version, newest.digest).is_none() {
+            return self.record(&newest, new.mark, new.origin, Some(new.attributes.clone())).map(Some);
         }
+        Ok(Some(newest))
     }
 
     /// Marks a version anew, durably. The caller holds the lock.
     ///
     /// # Errors
-    /// The disk is full or failed; `Absent` when nothing is recorded of the version.
+    /// The disk is full or failed; `Absent` when there is no such version.
     pub fn mark(&self, stored: &Stored, mark: Mark, origin: &str) -> Result<Stored> {
+        self.record(stored, mark, origin, None)
+    }
+
+    /// Records a version anew. `attributes`: those that it has, if none are recorded.
+    fn record(&self, stored: &Stored, mark: Mark, origin: &str, attributes: Option<Attributes>) -> Result<Stored> {
         let catalogue = self.catalogue()?;
-        let Some(remark) = catalogue.record.remark(stored.version) else {
-            let why = Cause::Absent(format!("nothing is recorded of version {}", stored.version));
+        let &Stored { version, digest, bytes, dialect, .. } = stored;
+        let Some((name, _)) = catalogue.named(version) else {
+            let why = Cause::Absent(format!("there is no version {version} of {}", self.document));
             return Err(Error::new("marking", self.directory.path(), why));
         };
-        let line = line(&catalogue, stored.version, &Remark { mark, ..remark }, origin);
+        let remark = if let Some(remark) = catalogue.record.remark_on(version, digest) {
+            Remark { mark, ..remark }
+        } else {
+            let file_bytes = self.disk.look(&self.directory, name)?.map_or(bytes, |found| found.bytes);
+            Remark { digest, mark, dialect, bytes, file_bytes, attributes }
+        };
+        let line = line(&catalogue, version, &remark, origin);
         self.disk.append(&self.directory, record_name(), line.as_bytes(), Durable::Now)?;
         self.forget_catalogue();
         Ok(Stored { mark, ..stored.clone() })
@@ -124,13 +137,16 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn retract(&self, version: Version) -> Result<()> {
-        match self.catalogue()?.named(version) {
-            Some((name, _)) => {
-                self.forget_catalogue();
-                self.disk.unlink(&self.directory, name)
-            }
-            None => Ok(()),
+        let catalogue = self.catalogue()?;
+        let Some((name, found)) = catalogue.named(version) else { return Ok(()) };
+        self.forget_catalogue();
+        self.disk.unlink(&self.directory, name)?;
+        if let Some(remark) = catalogue.remark(found) {
+            // Nothing is to be weighed beside what never stood there. Where that cannot be said, too much is suspected.
+            let line = line(&catalogue, version, &Remark { mark: Mark::Suspicious, ..remark }, "retracted");
+            let _ = self.disk.append(&self.directory, record_name(), line.as_bytes(), Durable::Later);
         }
+        Ok(())
     }
 
     /// Gives a version that was named, but may not be durable, its temporary name back.
@@ -158,7 +174,10 @@ impl Folder {
     /// # Errors
     /// As [`Folder::prune`].
     pub fn prune_as_of(&self, keep: Keep, now: Timestamp) -> Result<(usize, u64)> {
-        let mut surplus = surplus(&self.weighed()?, keep, now);
+        let weighed = self.weighed()?;
+        let mut surplus = surplus(&weighed, keep, now);
+        let whole = self.newest_whole(&weighed, &surplus)?;
+        surplus.retain(|version| Some(*version) != whole);
         let staying = self.note_before_removal(&surplus)?;
         surplus.retain(|version| !staying.contains(version));
         let (catalogue, mut bytes) = (self.catalogue()?, 0);
@@ -170,6 +189,25 @@ impl Folder {
         self.compact_record()?;
         self.forget_catalogue();
         Ok((surplus.len(), bytes))
+    }
+
+    /// The newest version of which a repair could be made, where that is to go although newer ones are there: those have
+    /// rotted. (The newest of all was read back when it was stored.)
+    fn newest_whole(&self, newest_first: &[Weighed], going: &[Version]) -> Result<Option<Version>> {
+        let catalogue = self.catalogue()?;
+        for (at, Weighed { stored, .. }) in newest_first.iter().enumerate() {
+            if !stored.mark.is_last_good() {
+                continue;
+            }
+            let is_going = going.contains(&stored.version);
+            let Some((name, found)) = catalogue.named(stored.version).filter(|_| at > 0) else { return Ok(None) };
+            match self.checked(&catalogue, name, found) {
+                Ok(_) => return Ok(is_going.then_some(stored.version)),
+                Err(error) if is_rotten(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Keeps the record from growing for ever.

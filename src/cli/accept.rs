@@ -55,6 +55,7 @@ fn by_daemon(arguments: &Arguments, session: &mut Session<'_>) -> Result<Option<
 
 /// On the state directory itself.
 fn here(arguments: &Arguments, hand: &Hand, folder: &Folder, session: &mut Session<'_>) -> Ended {
+    hand.finish_interrupted()?;
     // From here on nobody stores another.
     folder.lock()?;
     let newest = folder.versions()?.into_iter().next();

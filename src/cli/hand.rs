@@ -45,7 +45,7 @@ impl Hand {
         let watched = loaded.settings.watch_of(document.path()).or_else(|| loaded.settings.watch_of(&given));
         let rules = watched.map_or(&loaded.defaults, |(watch, _)| &watch.rules).clone();
         let versions = match backups.find(&document)? {
-            Some(folder) => folder.versions()?,
+            Some(folder) => folder.expecting(&rules.expectations).versions()?,
             None => Vec::new(),
         };
         let reader = Reader {
@@ -104,10 +104,9 @@ impl Hand {
 
     /// What present bytes are, as a daemon has it: beside the last good version, and in the light of what was accepted.
     pub(super) fn judge_present(&self, bytes: &[u8]) -> Result<Verdict> {
-        let folder = self.backups.find(&self.document)?;
+        let folder = self.found()?;
         let last_good = folder.as_ref().map(Folder::last_good_bytes).transpose()?.flatten();
-        let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
-        let verdict = validate::judge_after(bytes, &self.reader, before, &self.rules.expectations);
+        let verdict = self.weighed(bytes, folder.as_ref())?;
         let Verdict::Suspicious(dialect, _) = verdict else { return Ok(verdict) };
         let digest = Digest::of(bytes);
         let is_newest = last_good.is_some_and(|(stored, _)| stored.digest == digest);
@@ -116,16 +115,30 @@ impl Hand {
         Ok(if is_good { Verdict::Valid { dialect, proves: true } } else { verdict })
     }
 
+    fn weighed(&self, bytes: &[u8], folder: Option<&Folder>) -> Result<Verdict> {
+        let Some(folder) = folder else { return Ok(self.judge(bytes)) };
+        let verdict = validate::judge(bytes, &self.reader);
+        let Verdict::Valid { dialect, .. } = verdict else { return Ok(verdict) };
+        let fault = folder.weigh_new(Content { bytes, dialect }, &self.rules.expectations)?;
+        Ok(fault.map_or(verdict, |fault| Verdict::Suspicious(dialect, fault)))
+    }
+
+    /// The folder of its versions; `None`: nothing of it was ever stored.
+    fn found(&self) -> Result<Option<Folder>> {
+        let found = self.backups.find(&self.document)?;
+        Ok(found.map(|folder| folder.expecting(&self.rules.expectations)))
+    }
+
     /// What a person can do about a suspicious version that stands there.
     pub(super) fn ways_out(&self) -> Result<String> {
-        let folder = self.backups.find(&self.document)?;
+        let folder = self.found()?;
         let last_good = folder.map(|folder| folder.last_good_bytes()).transpose()?.flatten();
         Ok(hint::suspicious(&self.document, last_good.map(|(stored, _)| stored.version)))
     }
 
     /// Is a suspicious version to be taken for damage? Only where a good one can take its place.
     pub(super) fn restores_suspicious(&self) -> Result<bool> {
-        let folder = self.backups.find(&self.document)?;
+        let folder = self.found()?;
         let has_good = |folder: Folder| Ok(folder.last_good_bytes()?.is_some());
         Ok(self.rules.on_suspicious == OnSuspicious::Restore && folder.map_or(Ok(false), has_good)?)
     }
@@ -146,7 +159,7 @@ impl Hand {
             let why = format!("no version of it is stored in {}", self.backups.state_path().display());
             Error::new("looking for", self.document.path(), Cause::Absent(why))
         };
-        let folder = self.backups.find(&self.document)?.ok_or_else(none)?;
+        let folder = self.found()?.ok_or_else(none)?;
         let versions = folder.versions()?;
         if versions.is_empty() { Err(none()) } else { Ok((folder, versions)) }
     }

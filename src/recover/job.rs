@@ -154,25 +154,26 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
         }
         Work::Repair(judged, writer) => {
             let report = with_ground(tools, task, |ground| repair::execute_over(ground, judged, *writer));
-            Done::Repaired(report, known(tools, &task.document))
+            Done::Repaired(report, known(tools, task))
         }
-        Work::BringBack => Done::BroughtBack(absent::bring_back(tools, task), known(tools, &task.document)),
+        Work::BringBack => Done::BroughtBack(absent::bring_back(tools, task), known(tools, task)),
         Work::Leftover { name, put_aside } => {
             let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
-            Done::Disposed(name.clone(), disposal, known(tools, &task.document))
+            Done::Disposed(name.clone(), disposal, known(tools, task))
         }
-        Work::Accept { digest } => Done::Accepted(accept(tools, &task.document, *digest)),
+        Work::Accept { digest } => Done::Accepted(accept(tools, task, *digest)),
         Work::Prune { max_bytes } => {
             let keep = Keep { max_bytes: *max_bytes, ..Keep::of(&task.watch.rules) };
-            Done::Pruned(prune(tools, &task.document, keep), known(tools, &task.document))
+            Done::Pruned(prune(tools, task, keep), known(tools, task))
         }
     }
 }
 
-fn accept(tools: &Tools, document: &DocumentId, digest: Digest) -> Result<Stored> {
+fn accept(tools: &Tools, task: &Task, digest: Digest) -> Result<Stored> {
     let refused =
-        || Error::new("accepting", document.path(), Cause::Refused("it was stored anew meanwhile".to_owned()));
-    let folder = tools.backups.find(document)?.ok_or_else(refused)?;
+        || Error::new("accepting", task.document.path(), Cause::Refused("it was stored anew meanwhile".to_owned()));
+    let folder = tools.backups.find(&task.document)?.ok_or_else(refused)?;
+    let folder = folder.expecting(&task.watch.rules.expectations);
     folder.lock()?;
     let newest = folder.versions()?.into_iter().next();
     let newest =
@@ -180,8 +181,9 @@ fn accept(tools: &Tools, document: &DocumentId, digest: Digest) -> Result<Stored
     folder.mark(&newest, Mark::Accepted, "accept")
 }
 
-fn prune(tools: &Tools, document: &DocumentId, keep: Keep) -> Result<(usize, u64)> {
-    let Some(folder) = tools.backups.find(document)? else { return Ok((0, 0)) };
+fn prune(tools: &Tools, task: &Task, keep: Keep) -> Result<(usize, u64)> {
+    let Some(folder) = tools.backups.find(&task.document)? else { return Ok((0, 0)) };
+    let folder = folder.expecting(&task.watch.rules.expectations);
     folder.lock()?;
     folder.prune_as_of(keep, tools.backups.believed_now())
 }
@@ -212,9 +214,11 @@ pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
     }
 }
 
-/// Asks the state directory about a document.
-pub(super) fn known(tools: &Tools, document: &DocumentId) -> Result<Known> {
-    let (folder, weighed, has_redo) = match tools.backups.find(document)? {
+/// Asks the state directory about a task's document.
+pub(super) fn known(tools: &Tools, task: &Task) -> Result<Known> {
+    let Task { document, watch, .. } = task;
+    let folder = tools.backups.find(document)?.map(|folder| folder.expecting(&watch.rules.expectations));
+    let (folder, weighed, has_redo) = match folder {
         // In this order: what changes meanwhile is asked again.
         Some(folder) => (Some(folder.signature()?), folder.weighed()?, folder.redo()?.is_some()),
         None => (None, Vec::new(), false),

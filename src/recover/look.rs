@@ -111,13 +111,13 @@ pub(super) fn look(
 /// What is known of the document, once a rewrite in place that was interrupted has been finished; `None`: not yet.
 fn known_and_whole(tools: &Tools, task: &Task) -> Result<Option<Known>> {
     let remembered = task.known.clone().filter(|known| is_current(tools, &task.document, known));
-    let known_before = remembered.map_or_else(|| known(tools, &task.document), Ok)?;
+    let known_before = remembered.map_or_else(|| known(tools, task), Ok)?;
     if !known_before.has_redo {
         return Ok(Some(known_before));
     }
     match with_ground(tools, task, repair::finish_redo)? {
         Redone::Waiting => Ok(None),
-        Redone::Nothing | Redone::Finished(_) => known(tools, &task.document).map(Some),
+        Redone::Nothing | Redone::Finished(_) => known(tools, task).map(Some),
     }
 }
 
@@ -202,7 +202,7 @@ impl Looked {
         if self.known.as_ref().is_none_or(|known| is_current(tools, &task.document, known)) {
             return false;
         }
-        self.known = known(tools, &task.document).ok();
+        self.known = known(tools, task).ok();
         self.known.is_some()
     }
 
@@ -285,7 +285,7 @@ impl Looked {
 
     /// Notes what storing came to; `None` within: the newest version had these bytes already.
     pub(super) fn settle(&mut self, tools: &Tools, task: &Task, stored: Result<Option<Stored>>) {
-        let asked = stored.and_then(|stored| known(tools, &task.document).map(|known| (stored, known)));
+        let asked = stored.and_then(|stored| known(tools, task).map(|known| (stored, known)));
         match asked {
             Ok((stored, known)) => {
                 self.stored = stored;
@@ -308,7 +308,8 @@ fn take(tools: &Tools, task: &Task, new: &New) -> Result<(Option<Stored>, (usize
 type TakenIf = Option<(Option<Stored>, (usize, u64))>;
 
 fn take_if(tools: &Tools, task: &Task, new: &New, stands: impl Fn() -> bool) -> Result<TakenIf> {
-    let folder = tools.backups.make(&task.document)?.compressing(task.watch.rules.compress);
+    let rules = &task.watch.rules;
+    let folder = tools.backups.make(&task.document)?.compressing(rules.compress).expecting(&rules.expectations);
     folder.lock()?;
     if !stands() {
         return Ok(None);
@@ -317,8 +318,7 @@ fn take_if(tools: &Tools, task: &Task, new: &New, stands: impl Fn() -> bool) -> 
         Taken::Already(_) => Ok(Some((None, (0, 0)))),
         Taken::New(stored) => {
             // Only after a store that succeeded; what cannot be removed now goes next time.
-            let pruned =
-                folder.prune_as_of(Keep::of(&task.watch.rules), tools.backups.believed_now()).unwrap_or_default();
+            let pruned = folder.prune_as_of(Keep::of(rules), tools.backups.believed_now()).unwrap_or_default();
             Ok(Some((Some(stored), pruned)))
         }
     }

@@ -15,7 +15,7 @@ use crate::verdict::{Fault, Found, Reason, Verdict};
 pub(super) fn judge(tools: &Tools, task: &Task, known: &Known, bytes: &[u8]) -> Result<Verdict> {
     let verdict = validate::judge(bytes, &reader(task, Some(known)));
     let Verdict::Valid { dialect, proves } = verdict else { return Ok(verdict) };
-    if !proves && known.last_good.is_none() {
+    if !proves && known.newest.is_none() {
         return Ok(verdict);
     }
     Ok(match weigh(tools, task, known, Content { bytes, dialect })? {
@@ -35,10 +35,12 @@ pub(super) fn findings(verdict: &Verdict, bytes: &[u8]) -> Option<Vec<Found>> {
 }
 
 fn weigh(tools: &Tools, task: &Task, known: &Known, now: Content) -> Result<Option<Fault>> {
-    let folder = if known.last_good.is_some() { tools.backups.find(&task.document)? } else { None };
-    let last_good = folder.map(|folder| folder.last_good_bytes()).transpose()?.flatten();
-    let last_good = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
-    Ok(validate::weigh(now, last_good, &task.watch.rules.expectations))
+    let expectations = &task.watch.rules.expectations;
+    let folder = if known.folder.is_some() { tools.backups.find(&task.document)? } else { None };
+    match folder {
+        Some(folder) => folder.expecting(expectations).weigh_new(now, expectations),
+        None => Ok(validate::weigh(now, None, expectations)),
+    }
 }
 
 /// What a verdict means to the machine. What is suspicious may be accepted, once by a person or always by the rules, or be

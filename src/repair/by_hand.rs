@@ -7,10 +7,11 @@ use super::missing::{Anew, place};
 use super::{Ground, Judged, Report, attempt, held};
 use crate::backup::{Folder, New, Taken};
 use crate::config::OnOpenWriter;
+use crate::disk::attributes::Attributes;
 use crate::document::{Dialect, Digest, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::read::{self, Look, OpenWriter, Reading};
-use crate::validate::{self, Content};
+use crate::validate::Content;
 use crate::verdict::{Certainty, Kind, Reason, Verdict};
 
 /// What came of it.
@@ -62,12 +63,14 @@ fn steady(ground: &Ground) -> Result<Look> {
 }
 
 fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Returned> {
-    let folder = ground.backups.make(ground.document)?;
+    let folder = ground.backups.make(ground.document)?.expecting(ground.expectations);
     folder.lock()?;
     let bytes = folder.bytes(wanted)?;
+    // What is not recorded of it any more is as with what it replaces.
+    let alike = || ground.disk.attributes(&present.file, ground.document.path()).map(Some);
     if Digest::of(&bytes) == present.digest {
         // It is wanted, all the same: suspicious it is no more.
-        return renew(&folder, wanted, &bytes).map(|_| Returned::Already);
+        return renew(&folder, wanted, &bytes, &alike).map(|_| Returned::Already);
     }
     let (kind, readable) = match judged(ground, &folder, &present.bytes)? {
         Verdict::Valid { dialect, .. } => (Kind::Tampered, Some((dialect, mark(present)))),
@@ -77,7 +80,7 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
     if let Some((dialect, mark)) = readable {
         keep(ground, &folder, present, dialect, mark)?;
     }
-    let stored = renew(&folder, wanted, &bytes)?;
+    let stored = renew(&folder, wanted, &bytes, &alike)?;
     // The repair takes the lock anew.
     drop(folder);
     let quarantine = match readable {
@@ -95,9 +98,7 @@ fn replace(ground: &Ground, wanted: Version, present: &Reading) -> Result<Return
 fn judged(ground: &Ground, folder: &Folder, bytes: &[u8]) -> Result<Verdict> {
     let verdict = (ground.judge)(bytes);
     let Verdict::Valid { dialect, .. } = verdict else { return Ok(verdict) };
-    let last_good = folder.last_good_bytes()?;
-    let last_good = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
-    let fault = validate::weigh(Content { bytes, dialect }, last_good, ground.expectations);
+    let fault = folder.weigh_new(Content { bytes, dialect }, ground.expectations)?;
     Ok(fault.map_or(verdict, |fault| Verdict::Suspicious(dialect, fault)))
 }
 
@@ -115,14 +116,23 @@ fn keep(ground: &Ground, folder: &Folder, present: &Reading, dialect: Dialect, m
     folder.take(&New { bytes, digest, mark, dialect, origin: "file", attributes }).map(|_| ())
 }
 
-/// Makes an old version the newest. A person wants it: it is suspicious no more.
-fn renew(folder: &Folder, wanted: Version, bytes: &[u8]) -> Result<Stored> {
+/// Makes an old version the newest, with the attributes that were recorded, or those of what is like it. A person wants it: it
+/// is suspicious no more.
+fn renew(
+    folder: &Folder,
+    wanted: Version,
+    bytes: &[u8],
+    alike: &dyn Fn() -> Result<Option<Attributes>>,
+) -> Result<Stored> {
     let absent = || {
         let why = Cause::Absent(format!("nothing is recorded of version {wanted}"));
         Error::new("restoring", folder.document().path(), why)
     };
     let old = folder.versions()?.into_iter().find(|stored| stored.version == wanted).ok_or_else(absent)?;
-    let attributes = folder.attributes(wanted)?.ok_or_else(absent)?;
+    let attributes = match folder.attributes(wanted)? {
+        None => alike()?.ok_or_else(absent)?,
+        Some(attributes) => attributes,
+    };
     let mark = if old.mark.is_last_good() { old.mark } else { Mark::Accepted };
     let new = New { bytes, digest: old.digest, mark, dialect: old.dialect, origin: "restore", attributes };
     match folder.take(&new)? {
@@ -132,10 +142,10 @@ fn renew(folder: &Folder, wanted: Version, bytes: &[u8]) -> Result<Stored> {
 
 /// Puts a version where nothing stands; whatever comes to stand there meanwhile is not replaced.
 fn bring_back(ground: &Ground, wanted: Version) -> Result<Returned> {
-    let folder = ground.backups.make(ground.document)?;
+    let folder = ground.backups.make(ground.document)?.expecting(ground.expectations);
     folder.lock()?;
     let bytes = folder.bytes(wanted)?;
-    let stored = renew(&folder, wanted, &bytes)?;
+    let stored = renew(&folder, wanted, &bytes, &|| Ok(None))?;
     Ok(match place(ground, &folder, &stored, &bytes)? {
         Anew::Placed => Returned::BroughtBack,
         Anew::Taken => refused(Reason::Changing, "somebody has just put a file there"),

@@ -32,16 +32,14 @@ pub(super) fn choose(
 ) -> Result<Chosen> {
     let versions = folder.versions()?;
     if let Some(version) = versions.iter().find(|stored| Some(stored.version) == wanted) {
-        let bytes = folder.bytes(version.version)?;
+        let bytes = folder.bytes_of(version)?;
         return Ok(Chosen::Version(Choice { version: version.clone(), bytes }));
     }
-    let is_in_the_way = |newest: &&Stored| newest.mark == Mark::Suspicious && !ground.passes_suspicious;
-    if let Some(newest) = versions.first().filter(is_in_the_way) {
-        let good = versions.iter().find(|stored| stored.mark.is_last_good()).map(|stored| stored.version);
-        return Ok(Chosen::Suspicious(newest.version, good));
+    if let Some((newest, good)) = in_the_way(ground, folder, &versions)? {
+        return Ok(Chosen::Suspicious(newest, good));
     }
     for version in versions.into_iter().filter(|version| version.mark.is_last_good()) {
-        match folder.bytes(version.version) {
+        match folder.bytes_of(&version) {
             Ok(bytes) if may_be_put_back(&version, &(ground.judge)(&bytes)) => {
                 return Ok(Chosen::Version(Choice { version, bytes }));
             }
@@ -53,6 +51,18 @@ pub(super) fn choose(
         }
     }
     Ok(Chosen::Nothing)
+}
+
+/// The suspicious newest version, if it is not to be passed over, and the good one behind it. Nothing is passed over that is
+/// suspicious only because what was recorded of it is lost: somebody may have accepted it.
+fn in_the_way(ground: &Ground, folder: &Folder, newest_first: &[Stored]) -> Result<Option<(Version, Option<Version>)>> {
+    let Some(newest) = newest_first.first().filter(|newest| newest.mark == Mark::Suspicious) else { return Ok(None) };
+    let mut is_known = true;
+    for stored in newest_first.iter().take_while(|stored| !stored.mark.is_last_good()) {
+        is_known &= folder.is_recorded(stored)?;
+    }
+    let good = newest_first.iter().find(|stored| stored.mark.is_last_good()).map(|stored| stored.version);
+    Ok((!ground.passes_suspicious || !is_known).then_some((newest.version, good)))
 }
 
 /// Do today's rules hold for this version? Whatever was accepted is good, as long as it reads.

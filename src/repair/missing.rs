@@ -88,7 +88,7 @@ fn choose_again(
         Sidecar::Taken => return Ok(Err(held(Reason::Editing, "a program holds its lock"))),
         sidecar => sidecar,
     };
-    let Some(folder) = ground.backups.find(ground.document)? else { return Ok(Err(Outcome::NothingGood)) };
+    let Some(folder) = ground.versions()? else { return Ok(Err(Outcome::NothingGood)) };
     folder.lock()?;
     Ok(match choose(ground, &folder, None, rotten)? {
         Chosen::Version(choice) => Ok((sidecar, folder, choice)),

@@ -55,6 +55,26 @@ pub fn weigh_small(now: Content, last_good: Option<Content>, expectations: &Expe
     })
 }
 
+/// What is wrong with a version that was suspicious beside a good one, of which nothing is left to weigh it anew.
+#[must_use]
+pub fn still_suspicious(now: Content) -> Fault {
+    let kind = if Measure::of(now).is_bare() { Kind::Reset } else { Kind::Shrunk };
+    let cause = "it is stored as suspicious, and no good version is whole any more to weigh it anew".to_owned();
+    Fault { kind, place: place(now.bytes, 0), cause }
+}
+
+/// Is a version much smaller than a last good one of which no more than the size, in bytes, is known?
+#[must_use]
+pub fn smaller(now: Content, last_good_bytes: u64, expectations: &Expectations) -> Option<Fault> {
+    let bytes = now.bytes.len() as u64;
+    #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+    let is_less = (bytes as f64) < last_good_bytes as f64 * expectations.shrink_limit;
+    let is_found = is_less && last_good_bytes >= WEIGHTY as u64;
+    let cause =
+        || format!("it has {bytes} bytes, down from {last_good_bytes} in the last good version, which is rotten");
+    is_found.then(|| Fault { kind: Kind::Shrunk, place: place(now.bytes, 0), cause: cause() })
+}
+
 /// The kind, where it shows, and why.
 pub(super) type Found = (Kind, usize, String);
 

@@ -96,7 +96,7 @@ impl Writer {
         edit: &mut Edit,
     ) -> std::result::Result<Ended, WriteError> {
         let folder = self.backups.make(&self.document).map_err(|error| self.told_of_room(error))?;
-        let folder = folder.compressing(self.rules.compress);
+        let folder = folder.compressing(self.rules.compress).expecting(&self.rules.expectations);
         // Held from here to the end: nobody may take what we stage for the remains of a process that died.
         folder.lock_within(left(deadline).max(PAIR_SPAN))?;
         let present = match self.look(&folder)? {
@@ -258,7 +258,7 @@ impl Writer {
             Look::Read(again) if again.digest == present.digest => {}
             _ => return Ok(()),
         }
-        let folder = self.backups.find(&self.document)?;
+        let folder = self.versions()?;
         let last_good = folder.as_ref().map(Folder::last_good_bytes).transpose()?.flatten();
         let reader = self.reader(last_good.map(|(stored, _)| stored.dialect));
         let judge = |bytes: &[u8]| -> Verdict { validate::judge(bytes, &reader) };

@@ -76,7 +76,29 @@ impl Writer {
             Beside::Held => How::FollowsHeld,
             Beside::LastGood | Beside::Present(_) => How::Replaces,
         };
-        self.judged_fit(before.or(stored), how, bytes, is_accepted)
+        let before = before.or(stored);
+        let fit = self.judged_fit(before, how, bytes, is_accepted)?;
+        match folder.filter(|_| before.is_none() && fit.mark == Mark::Good) {
+            Some(folder) => self.fit_beside_lost(folder, how, bytes, fit),
+            None => Ok(fit),
+        }
+    }
+
+    /// The same, where no good version is whole any more.
+    fn fit_beside_lost(
+        &self,
+        folder: &Folder,
+        how: How,
+        bytes: &[u8],
+        fit: Fit,
+    ) -> std::result::Result<Fit, WriteError> {
+        let now = Content { bytes, dialect: fit.dialect };
+        let Some(fault) = folder.weigh_beside_lost(now, &self.rules.expectations)? else { return Ok(fit) };
+        let accepts = self.accepts || self.rules.on_suspicious == OnSuspicious::Accept;
+        if accepts || self.means(fault.kind, how) || folder.accepts(Digest::of(bytes))? {
+            return Ok(Fit { mark: Mark::Accepted, ..fit });
+        }
+        Err(WriteError::Suspicious(fault))
     }
 
     /// What new bytes are beside the last good ones; `is_accepted` says whether a person accepted them before.
@@ -146,8 +168,12 @@ impl Writer {
         }
         let last_good = folder.last_good_bytes()?;
         let reader = self.reader(last_good.as_ref().map(|(stored, _)| stored.dialect));
-        let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
-        let verdict = validate::judge_after(bytes, &reader, before, &self.rules.expectations);
+        let mut verdict = validate::judge(bytes, &reader);
+        if let Verdict::Valid { dialect, .. } = verdict
+            && let Some(fault) = folder.weigh_new(Content { bytes, dialect }, &self.rules.expectations)?
+        {
+            verdict = Verdict::Suspicious(dialect, fault);
+        }
         let is_certified = present.certainty == Certainty::Certified;
         let (dialect, mark, fault) = match verdict {
             Verdict::Valid { dialect, .. } if is_certified => (dialect, Mark::Good, None),

@@ -64,6 +64,30 @@ fn a_restore_by_hand_ends_an_interrupted_rewrite_and_keeps_no_mix_as_a_version()
 }
 
 #[test]
+fn nothing_is_accepted_by_hand_before_an_interrupted_rewrite_has_ended() {
+    let bench = interrupted();
+    let output = asked(&bench, &["accept"]);
+    assert_eq!(output.status.code(), Some(1), "what it was rewritten to is good: {output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted rewrite"), "{output:?}");
+    ends_with(&bench, NEW);
+}
+
+#[test]
+fn a_mix_that_is_suspicious_is_not_accepted_while_somebody_has_it_open() {
+    let bench = interrupted();
+    let configuration = bench.state.join("strict.toml");
+    let text = format!("[[watch]]\nname = \"w\"\npaths = [{:?}]\npinned = true\n", bench.path());
+    fs::write(&configuration, text).unwrap();
+    let strictly = || asked(&bench, &["accept", "--config", configuration.to_str().unwrap()]);
+    let writer = fs::OpenOptions::new().append(true).open(bench.path()).unwrap();
+    assert_eq!(strictly().status.code(), Some(5), "{:?}", strictly());
+    assert_eq!(bench.read(), MIX);
+    drop(writer);
+    assert_eq!(strictly().status.code(), Some(1), "{:?}", strictly());
+    ends_with(&bench, NEW);
+}
+
+#[test]
 fn a_file_that_somebody_has_open_is_not_rewritten_and_that_is_said() {
     let bench = interrupted();
     let writer = fs::OpenOptions::new().append(true).open(bench.path()).unwrap();

@@ -59,4 +59,5 @@ mod systemd;
 mod strangers;
 mod suspicion;
 mod units;
+mod unrecorded;
 mod writers;

@@ -37,12 +37,19 @@ fn standing(daemon: &Daemon) -> (String, String) {
     (word("state"), word("reason"))
 }
 
-/// A daemon that starts holds the file, whatever it becomes: as suspicious bytes, and as damage that comes after them.
+/// A daemon that has started, and holds the file as suspicious.
 #[track_caller]
-fn is_held_still(world: &World, rules: &str, file: &Path, bytes: &[u8]) {
+fn holding(world: &World, rules: &str, file: &Path, bytes: &[u8]) -> Daemon {
     let daemon = guarding(world, rules);
     wait_until(LIMIT, "it is held", || standing(&daemon) == ("held".into(), "suspicious".into()));
     assert_eq!(fs::read(file).unwrap(), bytes);
+    daemon
+}
+
+/// A daemon that starts holds the file, whatever it becomes: as suspicious bytes, and as damage that comes after them.
+#[track_caller]
+fn is_held_still(world: &World, rules: &str, file: &Path, bytes: &[u8]) {
+    let daemon = holding(world, rules, file, bytes);
     fs::write(file, TORN).unwrap();
     wait_until(LIMIT, "the damage is held", || {
         daemon.get("/api/v1/files").body.contains("truncated")
@@ -199,7 +206,7 @@ fn a_suspicious_version_stays_it_when_no_good_one_is_whole_or_there_any_more() {
     let refused = by_hand(&world, "", &["patch", "a.json", "--set", "/a=1"]);
     assert_eq!(refused.status.code(), Some(5), "{refused:?}");
     fs::remove_file(&stored(&world, &file)[0]).unwrap();
-    is_held_still(&world, "", &file, b"{}");
+    holding(&world, "", &file, b"{}").terminate();
     assert_eq!(by_hand(&world, "", &["accept", "a.json"]).status.code(), Some(0));
     let daemon = guarding(&world, "");
     daemon.wait_state(&file, "healthy");

@@ -171,13 +171,15 @@ pub(super) fn compacted(text: &[u8], is_there: impl Fn(Version) -> bool) -> Opti
     for version in &gone[..gone.len().saturating_sub(SLACK_LINES)] {
         last_lines.remove(version);
     }
-    let wanted: usize = last_lines.values().map(|(_, mark)| if is_told_twice(*mark) { 2 } else { 1 }).sum();
+    let is_twice = |version: Version, mark: Mark| is_told_twice(mark) && is_there(version);
+    let wanted: usize =
+        last_lines.iter().map(|(version, (_, mark))| if is_twice(*version, *mark) { 2 } else { 1 }).sum();
     if lines(text).count() <= wanted + SLACK_LINES {
         return None;
     }
-    let kept = last_lines.into_values().map(|(line, mark)| {
+    let kept = last_lines.into_iter().map(|(version, (line, mark))| {
         let line = format!("{line}\n");
-        if is_told_twice(mark) { twice(&line) } else { line }
+        if is_twice(version, mark) { twice(&line) } else { line }
     });
     Some(kept.collect::<String>().into_bytes())
 }

@@ -215,7 +215,7 @@ fn the_record_does_not_grow_for_ever_and_forgets_no_version_that_is_there() {
     let marks: Vec<Mark> = folder.versions().unwrap().iter().map(|stored| stored.mark).collect();
     assert_eq!(marks, [Mark::Suspicious, Mark::Suspicious, Mark::Suspicious, Mark::Accepted]);
     let record = bench.stored_files().into_iter().find(|path| path.ends_with("record.jsonl")).unwrap();
-    let lines = fs::read_to_string(record).unwrap().lines().count();
+    let lines = fs::read_to_string(record).unwrap().lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 270, "{lines} lines for 4 versions");
     assert_eq!(bench.stored_files().len(), 5);
     assert_eq!(folder.digest_of(Version(400)).unwrap(), Some(Digest::of(b"[398]")));

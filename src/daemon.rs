@@ -180,6 +180,7 @@ async fn stages(
 
     let watching = Watching {
         settings: Arc::clone(&settings),
+        state_dir: state_dir.directory.path().to_owned(),
         disk: disk.clone(),
         observations: observation_sender,
         events: event_sender.clone(),

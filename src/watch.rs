@@ -26,6 +26,7 @@ mod conductor;
 mod tests;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +105,8 @@ pub enum Sight {
 pub struct Watching {
     /// What to guard.
     pub settings: Arc<Settings>,
+    /// The state directory, which is never guarded: where it really is. Nobody asks again, for it may hang.
+    pub state_dir: PathBuf,
     /// The file system.
     pub disk: Disk,
     /// Where observations go. When it is full, the sweep waits.

@@ -134,6 +134,7 @@ impl Reloading {
         self.view.metrics.reloaded(Some(clock::now()));
         let watching = Watching {
             settings: settings.clone(),
+            state_dir: self.view.identity.state_dir.clone(),
             disk: self.disk.clone(),
             observations: observation_sender,
             events: self.events.clone(),

@@ -42,10 +42,9 @@ pub(super) struct Conductor {
 impl Conductor {
     /// Starts a thread for each mount that a configured path lies on.
     pub(super) fn new(watching: Watching) -> Result<Self, Fatal> {
-        let Watching { settings, disk, observations, events, drain, placed, heartbeat, hints, canary } = watching;
-        let state_dir = disk.canonical(&settings.state_dir).ok();
-        let left_out = [Some(settings.state_dir.clone()), state_dir].into_iter().flatten().collect();
-        let territory = Territory::new(&settings.watches, left_out);
+        let Watching { settings, state_dir, disk, observations, events, drain, placed, heartbeat, hints, canary } =
+            watching;
+        let territory = Territory::new(&settings.watches, vec![settings.state_dir.clone(), state_dir]);
         let flags = || territory.roots().iter().map(|_| AtomicBool::new(false)).collect::<Box<[AtomicBool]>>();
         let (found, complained) = (flags(), flags());
         let shared = Arc::new(Shared {

@@ -122,6 +122,7 @@ impl Stage {
         let (latch, placed) = Latch::new("watching");
         let watching = Watching {
             settings: Arc::new(settings),
+            state_dir: "/nonexistent".into(),
             disk: Disk::default(),
             observations: observations_in,
             events: events_in,

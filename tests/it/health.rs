@@ -2,13 +2,13 @@
 //! guarding.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Fuse, LIMIT, Launch, Mount, World, document, wait_until};
+use crate::support::{Daemon, Fuse, LIMIT, Launch, Mount, World, command, document, wait_until};
 
 /// A mount is said to hang after 30 s.
 const STALLED: Duration = Duration::from_secs(90);
@@ -98,6 +98,43 @@ fn a_state_directory_that_hangs_is_unhealthy_and_alive_and_all_goes_on_when_it_a
     server.go_on();
     wait_check(&daemon, "state_dir", "healthy");
     wait_until(LIMIT, "it is repaired", || fs::read(&file).is_ok_and(|bytes| bytes == good));
+}
+
+#[test]
+fn a_reload_while_the_state_directory_hangs_takes_over_or_is_refused_and_the_daemon_stays_alive() {
+    let world = World::new();
+    let (file, good) = (world.write("a.json", document(1, 500)), document(1, 500));
+    let [behind, at, more] = ["behind", "at", "more"].map(|name| world.root.join(name));
+    for folder in [&behind, &at, &more, &behind.join("state")] {
+        fs::create_dir(folder).unwrap();
+    }
+    // Below the mount: of its own root the kernel knows what it is without asking.
+    symlink(at.join("state"), &world.state).unwrap();
+    let Some(server) = Fuse::pass(&behind, &at) else { return };
+    let daemon = guarding(&world, "");
+    // Ended first, whatever happens: threads that wait for it cannot end.
+    let server = server;
+    daemon.wait_stored(&file, &good);
+    server.stop();
+    wait_until(LIMIT, "it is unhealthy", || daemon.get("/healthz").status == 503);
+    let config = world.root.join("jsonwarden.toml");
+    let watch = format!("[[watch]]\nname = \"more\"\npaths = [\"{}\"]\n", more.display());
+    fs::write(&config, fs::read_to_string(&config).unwrap() + &watch).unwrap();
+    let mut reload = command();
+    let mut reload = reload.env("RUNTIME_DIRECTORY", &world.run).arg("reload").spawn().unwrap();
+    let began = Instant::now();
+    let mut ended = None;
+    // Longer than whoever is stuck is believed to be alive.
+    while ended.is_none() || began.elapsed() < Duration::from_secs(15) {
+        assert_eq!(daemon.get("/livez").status, 200, "{}", daemon.get("/livez?verbose").body);
+        ended = ended.or(reload.try_wait().unwrap());
+        assert!(began.elapsed() < LIMIT, "the reload is answered");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let succeeded = ended.is_some_and(|status| status.success());
+    assert_eq!(daemon.count("config_last_reload_successful", &[]), usize::from(succeeded));
+    server.go_on();
+    assert_repairs(&file, &good);
 }
 
 #[test]

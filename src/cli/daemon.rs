@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -42,7 +42,9 @@ impl Daemon {
     /// Every daemon that may be meant and answers, the likeliest first.
     pub(super) fn all(session: &Session<'_>) -> Vec<Self> {
         let named = state_dir_named(session);
-        let own = named.clone().into_iter().chain(session.surroundings.socket_folders());
+        // systemd calls the runtime directory of a unit as its state directory.
+        let its_unit_s = named.as_ref().and_then(|path| path.file_name()).map(|name| Path::new("/run").join(name));
+        let own = named.clone().into_iter().chain(its_unit_s).chain(session.surroundings.socket_folders());
         // Where no runtime directory is to be had, a daemon listens in its state directory.
         let fallback = if named.is_none() { configured_state_dir(session) } else { None };
         let folders = own.chain(fallback).chain(session.surroundings.system_socket_folders());
@@ -129,6 +131,14 @@ impl Daemon {
         let answer = self.get("/api/v1/daemon", session).ok()?;
         serde_json::from_slice(&answer).ok()
     }
+}
+
+/// Did somebody name a state directory, and nothing that says at which address its daemon listens?
+pub(super) fn is_known_by_state_dir_alone(session: &Session<'_>) -> bool {
+    let is_set = |name| session.surroundings.variable(name).is_some_and(|value| !value.is_empty());
+    let is_address_named =
+        session.options.config.is_some() || is_set("JSONWARDEN_CONFIG") || is_set("JSONWARDEN_LISTEN");
+    (session.options.state_dir.is_some() || is_set("JSONWARDEN_STATE_DIR")) && !is_address_named
 }
 
 /// The state directory that is meant, canonical; `None`: nobody named one.

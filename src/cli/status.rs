@@ -8,7 +8,7 @@ use owo_colors::OwoColorize;
 use serde::Deserialize;
 
 use super::ask::{get, reachable};
-use super::daemon::Daemon;
+use super::daemon::{Daemon, is_known_by_state_dir_alone};
 use super::{Ended, Failure, Session, say, table};
 use crate::clock::{self, Timestamp};
 use crate::error::{Cause, Error, Escaped};
@@ -75,8 +75,12 @@ pub(super) fn run(arguments: &Arguments, session: &mut Session<'_>) -> Ended {
     Ok(0)
 }
 
-/// Over the socket, or over HTTP where that is all that answers.
+/// Over the socket, or over HTTP where that is all that answers: who listens at an address does not say which state
+/// directory it has.
 fn ask(listen: Option<SocketAddr>, session: &Session<'_>) -> Result<Vec<u8>, Error> {
+    if is_known_by_state_dir_alone(session) {
+        return Daemon::find("asking", session)?.get(FILES, session);
+    }
     if let Some(daemon) = Daemon::all(session).into_iter().next() {
         let answer = daemon.get(FILES, session)?;
         daemon.introduce();

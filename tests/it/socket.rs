@@ -96,6 +96,35 @@ fn a_dead_daemon_s_socket_is_replaced_and_a_living_one_keeps_its_own() {
 }
 
 #[test]
+fn whoever_names_a_state_directory_alone_hears_no_other_daemon() {
+    let world = World::new();
+    world.write("a.json", document(1, 500));
+    let daemon = Launch::new(&world).arg(&world.files).start();
+    let (other, configuration) = (World::new(), world.root.join("configuration"));
+    fs::create_dir(&configuration).unwrap();
+    let listen = format!("http.listen = \"{}\"\n", daemon.address());
+    fs::write(configuration.join("jsonwarden.toml"), listen).unwrap();
+    let status = |arguments: &[&str]| {
+        let mut command = command();
+        command.env("RUNTIME_DIRECTORY", &other.run).env("CONFIGURATION_DIRECTORY", &configuration);
+        command.args(arguments).stdout(Stdio::piped()).output().unwrap()
+    };
+    let (printed, said) = ends(&status(&["status", "--state-dir", other.state.to_str().unwrap()]), 3);
+    assert!(printed.is_empty() && said.contains("no daemon answers"), "{printed}{said}");
+    let (_, said) = ends(
+        &status(&[
+            "status",
+            "--state-dir",
+            world.state.to_str().unwrap(),
+            "--config",
+            configuration.join("jsonwarden.toml").to_str().unwrap(),
+        ]),
+        0,
+    );
+    assert!(said.contains(&daemon.address().to_string()), "{said}");
+}
+
+#[test]
 fn orders_are_taken_over_the_socket_alone_and_nonsense_is_refused() {
     let world = World::new();
     let file = world.write("a.json", document(1, 500));

@@ -28,7 +28,7 @@ use globset::GlobSet;
 
 pub use load::{Loaded, load};
 pub use lock_kind::LockKind;
-pub use matching::{EXTENSIONS, Match, NEVER_ENTERED};
+pub use matching::{EXTENSIONS, Match, NEVER_ENTERED, NOTHING_IN_FOLDER};
 pub use overrides::{COMMAND_LINE, Options};
 pub use problem::{LoadError, Origin, Problem, Sourced};
 pub use schemas::{Schema, SchemaCheck, Schemas, read_schema};

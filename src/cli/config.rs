@@ -1,6 +1,7 @@
 //! `config`: checks, shows or explains the configuration.
 
 mod drift;
+mod found;
 
 use clap::Subcommand;
 
@@ -60,6 +61,7 @@ fn check(session: &mut Session<'_>) -> Ended {
     let watches = loaded.settings.watches.len();
     writeln!(session.out, "{verdict}; {watches} {}", if watches == 1 { "watch" } else { "watches" })?;
     say_if_nothing_is_guarded(&loaded, session);
+    found::say_what_finds_nothing(&loaded.settings, session);
     // No mistake: a migration may be meant to do just that.
     match drift::drift(&loaded.settings, session) {
         Ok(lines) => lines.iter().try_for_each(|line| writeln!(session.out, "{line}"))?,

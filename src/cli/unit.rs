@@ -24,6 +24,9 @@ fn drop_in(settings: &Settings, disk: &Disk) -> String {
          [Service]\n"
         .to_owned();
     for folder in &folders {
+        if !disk.canonical(folder).is_ok_and(|real| disk.open_directory(&real).is_ok()) {
+            text += "# Not there yet: restart the service once it is.\n";
+        }
         // Writing to a string cannot fail; so below.
         let _ = writeln!(text, "ReadWritePaths={}", quoted(folder));
     }

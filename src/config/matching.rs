@@ -13,6 +13,10 @@ pub const NEVER_ENTERED: [&str; 2] = [".git", "node_modules"];
 /// The extensions that a file has to have in a folder that a watch names.
 pub const EXTENSIONS: [&str; 5] = ["json", "jsonl", "ndjson", "jsonc", "json5"];
 
+/// What is said of a folder in which a watch finds no file.
+pub const NOTHING_IN_FOLDER: &str = "no file below it is called *.json, *.jsonl, *.ndjson, *.jsonc or *.json5 and is no earlier \
+     watch's; with `/*` at its end it means every file in it";
+
 /// How a watch takes a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {

@@ -62,9 +62,9 @@ impl Disk {
         let Some(no_swap) = no_swap(directory, &directory.signature()?, &found) else { return Ok(None) };
         let has_leases = !lacks_leases && has_leases(directory, &found);
         Ok(match may(Access::WRITE_OK) {
-            Err(errno) if errno == Errno::ROFS => {
-                Some("it is on a read-only mount (under systemd see `jsonwarden config unit`)".to_owned())
-            }
+            Err(errno) if errno == Errno::ROFS => Some(
+                "it is on a read-only mount (under systemd see `jsonwarden config unit`, and restart it)".to_owned(),
+            ),
             Err(errno) => Some(format!("{no_swap}, and the file itself {}", refusal(errno))),
             Ok(()) if has_leases => None,
             Ok(()) => Some(format!("{no_swap}, and without leases nothing keeps a writer from being overwritten")),

@@ -17,7 +17,7 @@ use super::round::{Finished, Rounds, Silence, patience};
 use super::territory::Territory;
 use super::{Observation, Watching, fatal, stall, sweeper};
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{NOTHING_IN_FOLDER, Settings, Target};
 use crate::event::{Event, Fact};
 use crate::stage::{Fatal, Heartbeat, Latch};
 
@@ -225,7 +225,11 @@ impl Conductor {
         for (index, root) in shared.territory().roots().iter().enumerate() {
             let is_found = shared.found[index].load(Ordering::Relaxed);
             if !is_found && !shared.complained[index].swap(true, Ordering::Relaxed) {
-                let why = "it matches no file that is not an earlier watch's".to_owned();
+                let why = match root.target {
+                    Target::Path(_) => NOTHING_IN_FOLDER,
+                    Target::Glob { .. } => "it matches no file that is not an earlier watch's",
+                };
+                let why = why.to_owned();
                 self.say(Fact::NothingFound { watch: root.watch.name.clone(), path: root.configured(), why }).await?;
             }
         }

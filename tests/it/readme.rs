@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use jsonwarden::verdict::{Finding, Kind};
 
-use crate::support::{LIMIT, STRANGER, World, is_root, wait_until};
+use crate::support::{LIMIT, STRANGER, World, command, is_root, wait_until};
 
 /// The port of the contract, which the session must not collide with here.
 const PORT: &str = "14871";
@@ -138,6 +138,20 @@ fn the_session_of_the_readme_can_be_repeated() {
     let mut reader = Reader::new(&world);
     for step in &steps {
         reader.follow(step);
+    }
+}
+
+#[test]
+fn every_configuration_in_the_readme_is_right() {
+    let world = World::new();
+    let text = readme();
+    let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let path = world.root.join("jsonwarden.toml");
+        fs::write(&path, block).unwrap();
+        let output = command().args(["config", "check", "--config"]).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{block}{output:?}");
     }
 }
 

@@ -42,6 +42,28 @@ fn assert_success(output: &Output) {
 }
 
 #[test]
+fn config_check_says_which_path_finds_nothing_and_how_to_name_files_without_an_extension() {
+    let world = World::new();
+    for folder in ["bare", "full/deep"] {
+        fs::create_dir_all(world.files.join(folder)).unwrap();
+    }
+    world.write("bare/core.config", b"{}");
+    world.write("full/deep/a.json", b"{}");
+    let files = world.files.display();
+    let paths = ["bare", "full", "later", "none/*"].map(|name| format!("\"{files}/{name}\"")).join(", ");
+    let config = world.root.join("c.toml");
+    fs::write(&config, format!("[[watch]]\nname = \"w\"\npaths = [{paths}]\n")).unwrap();
+    let output = command().args(["config", "check", "--config"]).arg(&config).output().unwrap();
+    assert_success(&output);
+    let said = String::from_utf8(output.stderr).unwrap();
+    for (path, why) in [("bare", "`/*` at its end"), ("later", "not there yet"), ("none", "not there yet")] {
+        let line = said.lines().find(|line| line.contains(&format!("{files}/{path}:")));
+        assert!(line.is_some_and(|line| line.contains(why)), "{path}: {said}");
+    }
+    assert!(!said.contains("/full"), "{said}");
+}
+
+#[test]
 fn the_units_say_nothing_that_systemd_does_not_understand() {
     let world = World::new();
     for unit in copies(&world) {
@@ -86,6 +108,11 @@ fn the_drop_in_opens_the_watched_folders_and_no_more() {
     wanted.push("\"-/srv/gone\"".to_owned());
     wanted.sort_unstable();
     assert_eq!(opened, wanted);
+    assert!(
+        printed.contains("# Not there yet: restart the service once it is.\nReadWritePaths=\"-/srv/gone\"\n"),
+        "{printed}"
+    );
+    assert_eq!(printed.matches("Not there yet").count(), 1);
     assert!(printed.contains("IPAddressAllow=any") && printed.contains("PrivateTmp=no"), "{printed}");
 }
 

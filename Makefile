@@ -44,7 +44,12 @@ uninstall:
 	    $(units)/user/jsonwarden.service $(vendor)/systemd/catalog/jsonwarden.catalog $(vendor)/sysusers.d/jsonwarden.conf \
 	    $(vendor)/tmpfiles.d/jsonwarden.conf $(share)/man/man1/jsonwarden.1 $(share)/bash-completion/completions/jsonwarden \
 	    $(share)/zsh/site-functions/_jsonwarden $(share)/fish/vendor_completions.d/jsonwarden.fish
-	@printf 'left as they are: %s\n' /etc/jsonwarden '/var/lib/jsonwarden* (the backups)'
+ifeq ($(DESTDIR),)
+	-command -v journalctl >/dev/null && journalctl --update-catalog
+	-test ! -d /run/systemd/system || systemctl daemon-reload
+endif
+	@printf 'left as they are: %s\n' /etc/jsonwarden '/var/lib/jsonwarden* (the backups)' \
+	    '/etc/systemd/system/jsonwarden*.d (drop-ins)' 'the user jsonwarden'
 
 image:
 	cargo build --release --locked --target $(MUSL)

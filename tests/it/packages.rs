@@ -179,6 +179,13 @@ fn every_file_of_the_package_is_there() {
 }
 
 #[test]
+fn the_changelog_of_the_package_begins_with_its_version() {
+    let text = fs::read_to_string(house().join("packaging/changelog.Debian")).unwrap();
+    let version = concat!("jsonwarden (", env!("CARGO_PKG_VERSION"), "-");
+    assert!(text.starts_with(version), "{text}");
+}
+
+#[test]
 fn the_configuration_that_is_installed_sets_nothing_and_is_right() {
     let path = house().join("config/jsonwarden.toml");
     let text = fs::read_to_string(&path).unwrap();

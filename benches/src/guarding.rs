@@ -7,6 +7,8 @@ mod monit;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 use crate::clock;
 use crate::numbers::{Effort, median};
 use crate::process::rss_anon_mib;
@@ -14,10 +16,12 @@ use crate::support::{Daemon, Launch, World};
 use crate::table::{Beside, Table};
 
 use files::{Files, find_newer};
-use monit::Monit;
 
 /// How often it is asked whether all is stored: asking costs, too.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Storing takes no longer, even 100,000 files on a busy machine.
+const STORING_MAX: Duration = Duration::from_mins(30);
 
 /// Beyond so many Monit is not measured: it takes minutes to read its configuration.
 const MONIT_FILES_MAX: usize = 10_000;
@@ -33,29 +37,46 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
 fn guard(effort: Effort, table: &mut Table, count: usize) {
     let world = World::new();
     let files = Files::write(&world, count);
-    let idle = Duration::from_secs(effort.rounds(60, 15) as u64);
     let (daemon, stored) = start(table, &world, &files);
     // What follows from storing is over.
     thread::sleep((stored / 2).max(Duration::from_secs(10)));
-    let before = clock::of_process(daemon.pid());
-    thread::sleep(idle);
-    let busy = clock::of_process(daemon.pid()).saturating_sub(before);
-    let memory_mib = rss_anon_mib(daemon.pid());
+    let watched = Duration::from_secs(effort.rounds(60, 15) as u64);
+    let ours = Idle::watch(daemon.pid(), watched);
     let sweeps = Sweeps::watch(&daemon, &world, &files, effort.rounds(10, 3));
     daemon.terminate();
 
-    let monit = if count <= MONIT_FILES_MAX { Monit::measure(&world, &files, idle) } else { None };
-    let why = if count <= MONIT_FILES_MAX { "absent" } else { "not measured beyond 10,000" };
-    let beside = |figure: fn(&Monit, &Files) -> String| {
-        Beside::alone("Monit", monit.as_ref().map_or(why.to_owned(), |monit| figure(monit, &files)))
+    let monit = (count <= MONIT_FILES_MAX).then(|| monit::watch(&world, &files, watched)).flatten();
+    let why_not = if count <= MONIT_FILES_MAX { "absent" } else { "not measured beyond 10,000" };
+    let beside = |figure: &dyn Fn(&Idle) -> String| {
+        Beside::alone("Monit", monit.as_ref().map_or_else(|| why_not.to_owned(), figure))
     };
-    let monit_memory = beside(|monit, _| format!("{:.1} MiB", monit.rss_anon_mib));
-    table.row(format!("memory: RssAnon, {files}"), format!("{memory_mib:.1} MiB"), vec![monit_memory]);
-    let share = |busy: Duration| format!("{:.2} %", busy.as_secs_f64() / idle.as_secs_f64() * 100.0);
-    let monit_idle = Beside::alone("Monit", monit.as_ref().map_or(why.to_owned(), |monit| share(monit.busy)));
-    table.row(format!("idle: of a core, {files}"), share(busy), vec![monit_idle]);
-    let monit_cycle = beside(|monit, files| format!("{:.2} µs of CPU", files.each_us(monit.cycle_seconds())));
-    sweeps.tell(table, &files, monit_cycle);
+    let memory = |idle: &Idle| format!("{:.1} MiB", idle.rss_anon_mib);
+    table.row(format!("memory: RssAnon, {files}"), memory(&ours), vec![beside(&memory)]);
+    let share = |idle: &Idle| format!("{:.2} %", idle.share() * 100.0);
+    table.row(format!("idle: of a core, {files}"), share(&ours), vec![beside(&share)]);
+    let cycle = |idle: &Idle| format!("{:.2} µs of CPU", files.each_us(idle.share() * monit::CYCLE.as_secs_f64()));
+    sweeps.tell(table, &files, beside(&cycle));
+}
+
+/// What a process uses while nothing happens.
+struct Idle {
+    busy: Duration,
+    watched: Duration,
+    rss_anon_mib: f64,
+}
+
+impl Idle {
+    fn watch(pid: Pid, watched: Duration) -> Self {
+        let before = clock::of_process(pid);
+        thread::sleep(watched);
+        let busy = clock::of_process(pid).saturating_sub(before);
+        Self { busy, watched, rss_anon_mib: rss_anon_mib(pid) }
+    }
+
+    /// Of one core.
+    fn share(&self) -> f64 {
+        self.busy.as_secs_f64() / self.watched.as_secs_f64()
+    }
 }
 
 /// Starts guarding, and tells how long it took until all was stored.
@@ -64,6 +85,7 @@ fn start(table: &mut Table, world: &World, files: &Files) -> (Daemon, Duration) 
     let daemon = Launch::new(world).arg(&world.files).spawn();
     let waited = |condition: &dyn Fn() -> bool| {
         while !condition() {
+            assert!(begun.elapsed() < STORING_MAX, "{files} are not guarded yet");
             thread::sleep(LOOK);
         }
         begun.elapsed()

@@ -10,22 +10,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::Idle;
 use super::files::Files;
-use crate::clock;
 use crate::installed;
-use crate::process::rss_anon_mib;
 use crate::support::World;
 
 /// Between two looks.
-const CYCLE: Duration = Duration::from_secs(5);
-
-/// What it costs.
-pub(crate) struct Monit {
-    /// Within the time that it was watched.
-    pub(crate) busy: Duration,
-    watched: Duration,
-    pub(crate) rss_anon_mib: f64,
-}
+pub(super) const CYCLE: Duration = Duration::from_secs(5);
 
 struct Running(Child);
 
@@ -36,26 +27,15 @@ impl Drop for Running {
     }
 }
 
-impl Monit {
-    /// Runs it, and watches it once it has looked at all; `None`: it is not installed.
-    pub(crate) fn measure(world: &World, files: &Files, watched: Duration) -> Option<Self> {
-        if !installed::has_program("monit") {
-            return None;
-        }
-        let running = start(&world.root.join("monit"), &settings(world));
-        let pid = Pid::from_child(&running.0);
-        // Reading its settings and its first cycle.
-        thread::sleep(CYCLE * 2 + Duration::from_millis(files.count as u64));
-        let before = clock::of_process(pid);
-        thread::sleep(watched);
-        let busy = clock::of_process(pid).saturating_sub(before);
-        Some(Self { busy, watched, rss_anon_mib: rss_anon_mib(pid) })
+/// Runs it, and watches it once it has looked at all; `None`: it is not installed.
+pub(super) fn watch(world: &World, files: &Files, watched: Duration) -> Option<Idle> {
+    if !installed::has_program("monit") {
+        return None;
     }
-
-    /// The processor time of one look at all files.
-    pub(crate) fn cycle_seconds(&self) -> f64 {
-        self.busy.as_secs_f64() * CYCLE.as_secs_f64() / self.watched.as_secs_f64()
-    }
+    let running = start(&world.root.join("monit"), &settings(world));
+    // Reading its settings and its first cycle.
+    thread::sleep(CYCLE * 2 + Duration::from_millis(files.count as u64));
+    Some(Idle::watch(Pid::from_child(&running.0), watched))
 }
 
 fn start(folder: &Path, checks: &str) -> Running {

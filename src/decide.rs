@@ -76,7 +76,7 @@ pub struct Damage {
     pub told: Vec<Reason>,
 }
 
-/// Where the machine stands.
+/// Where the machine stands. Few documents are damaged, so what is known of damage is kept elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Not looked at yet, or never valid; what was told of its present bytes.
@@ -84,11 +84,11 @@ pub enum Phase {
     /// Valid.
     Healthy,
     /// Damaged, and waiting for it to stay the same.
-    Settling(Damage),
+    Settling(Box<Damage>),
     /// A repair is under way.
-    Repairing(Damage),
+    Repairing(Box<Damage>),
     /// Damaged, and not to be repaired for now.
-    Held(Reason, Damage),
+    Held(Reason, Box<Damage>),
     /// It reads, but is not what it should be: a person must look.
     Odd(Reason, Digest),
     /// No such file, since then.
@@ -114,7 +114,7 @@ pub struct Machine {
     /// When to look again, whatever the kernel says. Every step sets it anew.
     pub due: Option<Instant>,
     /// Valid bytes that were read without certainty, and when first: the same again, later, may be stored.
-    pub candidate: Option<(Digest, Instant)>,
+    pub candidate: Option<Box<(Digest, Instant)>>,
     /// Since when somebody has had the file open for writing, or has kept changing it.
     pub busy_since: Option<Instant>,
     /// How often it was tried in vain.
@@ -188,7 +188,8 @@ impl Machine {
     #[must_use]
     pub fn confirmed(&self, now: Instant, policy: &Policy) -> Option<Digest> {
         let gap = if self.reads_anyway(now) { OPEN_WRITER_PATIENCE } else { policy.settle.max(PAIR_GAP) };
-        self.candidate.filter(|(_, since)| now.saturating_duration_since(*since) >= gap).map(|(digest, _)| digest)
+        let (digest, since) = self.candidate.as_deref()?;
+        (now.saturating_duration_since(*since) >= gap).then_some(*digest)
     }
 
     /// What stood in the way of a repair is gone: a hold that only waits need not wait.
@@ -200,7 +201,7 @@ impl Machine {
     #[must_use]
     pub fn damage(&self) -> Option<&Damage> {
         match &self.phase {
-            Phase::Settling(damage) | Phase::Repairing(damage) | Phase::Held(_, damage) => Some(damage),
+            Phase::Settling(damage) | Phase::Repairing(damage) | Phase::Held(_, damage) => Some(damage.as_ref()),
             _ => None,
         }
     }

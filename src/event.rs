@@ -11,9 +11,11 @@ use crate::health::{Check, Level};
 use crate::steer::{Asker, Steering};
 use crate::verdict::{Fault, Found, Kind, Reason};
 
+mod files;
 mod status;
 
-pub use status::{FileStatus, Status, Stock};
+pub use files::Files;
+pub use status::{FileStatus, Guarding, Remarks, Status, Stock};
 
 /// A fact, with its moment.
 #[derive(Clone, Debug)]

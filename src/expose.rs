@@ -191,7 +191,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         let response = server.respond(request, &peer).await;
         match response.body() {
             Content::Events(events) => slot.following(events.taken()),
-            Content::Whole(_) => slot.waiting(),
+            Content::Whole(_) | Content::Listed(_) => slot.waiting(),
         }
         Ok::<_, Infallible>(response)
     });

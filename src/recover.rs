@@ -20,6 +20,7 @@ mod repaired;
 mod scrub;
 mod sighted;
 mod spares;
+mod stale;
 mod tracked;
 mod unowned;
 mod unrepairable;
@@ -54,6 +55,7 @@ use orders::Waiting;
 pub use remembered::Remembered;
 use scrub::Scrubbing;
 use spares::Spares;
+use stale::Stale;
 use tracked::Tracked;
 use unowned::Unowned;
 use verified::Verifying;
@@ -97,7 +99,7 @@ pub struct Renewal {
 /// The status is told at most this often.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Telling the status takes no more than this part of the time: it copies what is said of every document.
+/// Telling the status takes no more than this part of the time.
 const STATUS_SHARE: u32 = 20;
 
 /// The status is never older than this, however long telling it takes.
@@ -137,7 +139,7 @@ struct Recover {
     /// The watches of which it was said that some files could not be repaired.
     unrepairable: BTreeSet<WatchName>,
     unowned: Unowned,
-    is_status_stale: bool,
+    stale: Stale,
     standing: Standing,
     waiting: Vec<Waiting>,
     state: Directory,
@@ -187,7 +189,7 @@ pub async fn run(
         unguarded_bytes: 0,
         unrepairable: BTreeSet::new(),
         unowned: Unowned::default(),
-        is_status_stale: false,
+        stale: Stale::default(),
         standing: ends.standing,
         waiting: Vec::new(),
         state,
@@ -228,13 +230,13 @@ impl Recover {
                 () = tokio::time::sleep_until(due.into()) => self.look_at_what_is_due(),
                 Some(renewal) = renewals.recv() => observations = self.renew(renewal),
                 Some(ask) = orders.recv() => self.asked(ask).await,
-                () = tokio::time::sleep_until(tell_at.into()), if self.is_status_stale => {
+                () = tokio::time::sleep_until(tell_at.into()), if self.stale.is_any() => {
                     let begun = Instant::now();
-                    self.tell_status();
-                    tell_at = begun + status_pause(begun.elapsed());
-                    if self.judged.is_none() {
+                    let is_repair_news = self.tell_status();
+                    if is_repair_news && self.judged.is_none() {
                         self.tell_unrepairable().await;
                     }
+                    tell_at = begun + status_pause(begun.elapsed());
                 }
                 observation = observations.recv() => match observation {
                     Some(observation) => self.observed(observation).await,

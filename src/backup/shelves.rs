@@ -10,7 +10,7 @@ use super::names::folder_of;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
 use crate::disk::follow::is_absence;
-use crate::document::DocumentId;
+use crate::document::{Digest, DocumentId};
 use crate::error::Result;
 
 /// One document's folder.
@@ -20,22 +20,26 @@ pub struct Shelf {
     pub names: Vec<OsString>,
 }
 
-/// Documents' folders, by where they lie: a document whose name had to be cut is found too.
+/// Documents' folders, by where they lie: a document whose name had to be cut is found too. Kept in short.
 #[derive(Clone, Debug, Default)]
-pub struct Shelves(HashSet<PathBuf>);
+pub struct Shelves(HashSet<Digest>);
 
 impl Shelves {
     /// The folders of these documents; of one kind, `backups` or `quarantine`.
     #[must_use]
     pub fn of<'a>(kind: &str, documents: impl IntoIterator<Item = &'a DocumentId>) -> Self {
-        Self(documents.into_iter().map(|document| components(kind, document).iter().collect()).collect())
+        Self(documents.into_iter().map(|document| in_short(&components(kind, document))).collect())
     }
 
     /// Is it one of them?
     #[must_use]
     pub fn has(&self, one: &Shelf) -> bool {
-        self.0.contains(&one.names.iter().collect::<PathBuf>())
+        self.0.contains(&in_short(&one.names))
     }
+}
+
+fn in_short(names: &[OsString]) -> Digest {
+    Digest::of(names.iter().collect::<PathBuf>().as_os_str().as_bytes())
 }
 
 impl Shelf {

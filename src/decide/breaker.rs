@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 use super::Policy;
 use crate::document::{Digest, Version};
 
-/// How often a document was repaired, and whether that is enough for now.
+/// How often a document was repaired, and whether that is enough for now. Most never were: of them nothing is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Breaker {
+pub(super) struct Breaker(Option<Box<History>>);
+
+/// The repairs of one document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct History {
     /// The repairs within the span, oldest first.
     repairs: VecDeque<Instant>,
     /// What the last repair put at the name.
@@ -37,7 +41,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Breaker {
     pub(super) fn is_open(&self) -> bool {
-        !self.open_for.is_zero()
+        self.0.as_ref().is_some_and(|history| history.is_open())
     }
 
     /// For how long no repair may be tried; `None`: one may be tried now.
@@ -45,15 +49,16 @@ impl Breaker {
         if policy.max_repairs == 0 {
             return None;
         }
-        let last = *self.repairs.back()?;
-        if self.open_for.is_zero() {
-            self.repairs.retain(|repair| now.saturating_duration_since(*repair) < policy.max_repairs_within);
-            if self.repairs.len() < policy.max_repairs as usize {
+        let history = self.0.as_mut()?;
+        let last = *history.repairs.back()?;
+        if !history.is_open() {
+            history.repairs.retain(|repair| now.saturating_duration_since(*repair) < policy.max_repairs_within);
+            if history.repairs.len() < policy.max_repairs as usize {
                 return None;
             }
-            self.open_for = policy.max_repairs_within;
+            history.open_for = policy.max_repairs_within;
         }
-        let left = self.open_for.saturating_sub(now.saturating_duration_since(last));
+        let left = history.open_for.saturating_sub(now.saturating_duration_since(last));
         (!left.is_zero()).then_some(left)
     }
 
@@ -61,50 +66,60 @@ impl Breaker {
     /// wrote in between, which closed it.
     pub(super) fn recall(&mut self, repairs: &[Repair], was_whole: bool, policy: &Policy) {
         for &Repair { at, version, was_held_after } in repairs {
-            if self.recalled.is_some_and(|before| before < version) {
+            if self.0.as_ref().and_then(|history| history.recalled).is_some_and(|before| before < version) {
                 self.close();
             }
             self.repaired(None, at, policy);
-            self.recalled = Some(version);
-            if was_held_after && self.open_for.is_zero() && policy.max_repairs > 0 {
-                self.open_for = policy.max_repairs_within;
+            let history = self.0.get_or_insert_default();
+            history.recalled = Some(version);
+            if was_held_after && !history.is_open() && policy.max_repairs > 0 {
+                history.open_for = policy.max_repairs_within;
             }
+            history.was_whole = was_whole;
         }
-        self.was_whole = was_whole && !repairs.is_empty();
     }
 
     /// What the store holds is known again after a restart: a newer version than the one that was put back closes it.
     pub(super) fn knows(&mut self, version: Version, digest: Digest) {
-        match self.recalled.take() {
+        let Some(history) = &mut self.0 else { return };
+        match history.recalled.take() {
             Some(restored) if restored < version => self.close(),
-            Some(restored) if restored == version => (self.restored, self.was_whole) = (Some(digest), false),
+            Some(restored) if restored == version => (history.restored, history.was_whole) = (Some(digest), false),
             _ => {}
         }
     }
 
     /// A repair succeeded. While the breaker is open each one doubles the span, up to a day.
     pub(super) fn repaired(&mut self, restored: Option<Digest>, now: Instant, policy: &Policy) {
-        (self.restored, self.recalled) = (restored, None);
-        self.was_whole = false;
-        self.open_for = self.open_for.saturating_mul(2).min(LIMIT.max(self.open_for));
-        self.repairs.push_back(now);
-        while self.repairs.len() > policy.max_repairs.max(1) as usize {
-            self.repairs.pop_front();
+        let history = self.0.get_or_insert_default();
+        (history.restored, history.recalled) = (restored, None);
+        history.was_whole = false;
+        history.open_for = history.open_for.saturating_mul(2).min(LIMIT.max(history.open_for));
+        history.repairs.push_back(now);
+        while history.repairs.len() > policy.max_repairs.max(1) as usize {
+            history.repairs.pop_front();
         }
     }
 
     /// Somebody else can still write.
     pub(super) fn close(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 
     /// A valid version was seen. Any but the one that we put back closes the breaker: somebody can still write.
     pub(super) fn valid(&mut self, digest: Digest) {
-        if std::mem::take(&mut self.was_whole) {
-            self.restored = Some(digest);
+        let Some(history) = &mut self.0 else { return };
+        if std::mem::take(&mut history.was_whole) {
+            history.restored = Some(digest);
         }
-        if self.restored != Some(digest) {
+        if history.restored != Some(digest) {
             self.close();
         }
+    }
+}
+
+impl History {
+    fn is_open(&self) -> bool {
+        !self.open_for.is_zero()
     }
 }

@@ -58,15 +58,15 @@ impl Stepper<'_> {
         self.machine.is_proven |= is_stored;
         self.machine.tries = 0;
         self.machine.breaker.valid(digest);
-        self.machine.candidate = match self.machine.candidate {
+        self.machine.candidate = match self.machine.candidate.take() {
             _ if is_stored || certainty == Certainty::Certified => None,
             Some(candidate) if candidate.0 == digest => Some(candidate),
-            _ => Some((digest, self.now)),
+            _ => Some(Box::new((digest, self.now))),
         };
-        self.machine.due = match self.machine.candidate {
+        self.machine.due = match self.machine.candidate.as_deref() {
             None => store_at,
             Some(_) if is_confirmed => Some(store_at.unwrap_or(self.now + RETRY)),
-            Some((_, since)) => self.in_(self.left(since, self.pair_gap(certainty)).max(SHORTEST_WAIT)),
+            Some(&(_, since)) => self.in_(self.left(since, self.pair_gap(certainty)).max(SHORTEST_WAIT)),
         };
         self.machine.phase = if self.machine.is_proven { Phase::Healthy } else { Phase::Unproven(None) };
         Next::Rest
@@ -146,8 +146,8 @@ impl Stepper<'_> {
     fn odd(&mut self, reason: Reason, digest: Digest, fault: &Fault) -> Next {
         // Somebody may accept what is suspicious: that shows in no signature.
         let may_be_accepted = reason == Reason::Suspicious;
-        let seen_before = self.machine.candidate.filter(|candidate| candidate.0 == digest);
-        self.machine.candidate = may_be_accepted.then(|| seen_before.unwrap_or((digest, self.now)));
+        let seen_before = self.machine.candidate.take().filter(|candidate| candidate.0 == digest);
+        self.machine.candidate = may_be_accepted.then(|| seen_before.unwrap_or_else(|| (digest, self.now).into()));
         self.machine.due = may_be_accepted.then(|| self.now + RETRY);
         self.machine.busy_since = None;
         if may_be_accepted {

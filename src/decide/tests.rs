@@ -51,12 +51,9 @@ fn held(reason: Reason) -> Input {
 
 /// A proven machine in a phase, as it is at `now`.
 fn at(name: &str, now: Instant) -> Machine {
-    let damage = |ago: Duration, told: Vec<Reason>| Damage {
-        digest: digest("bad"),
-        fault: fault(),
-        since: now.checked_sub(ago).unwrap(),
-        changing: now.checked_sub(ago).unwrap(),
-        told,
+    let damage = |ago: Duration, told: Vec<Reason>| {
+        let since = now.checked_sub(ago).unwrap();
+        Box::new(Damage { digest: digest("bad"), fault: fault(), since, changing: since, told })
     };
     let phase = match name {
         "unproven" => Phase::Unproven(None),

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
@@ -19,7 +20,7 @@ use crate::error::Result;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prospects {
     /// Why it cannot be; `None`: it can.
-    pub unrepairable: Option<String>,
+    pub unrepairable: Option<Arc<str>>,
     /// Is it known that two names cannot be exchanged there in one step?
     pub lacks_exchange: bool,
 }
@@ -40,7 +41,7 @@ impl Disk {
         let unrepairable = self.unrepairable(directory, name, lacks_leases);
         let lacks_exchange = file_system(directory).is_some_and(|kind| WITHOUT_EXCHANGE.contains(&kind));
         // What cannot be asked now is said when it is read.
-        Prospects { unrepairable: unrepairable.unwrap_or_default(), lacks_exchange }
+        Prospects { unrepairable: unrepairable.unwrap_or_default().map(Arc::from), lacks_exchange }
     }
 
     /// What a folder's files stand on ([`Footing`]). `found` is what it looks like.
@@ -138,7 +139,7 @@ mod tests {
         disk.open_directory(&disk.canonical(folder.path()).unwrap()).unwrap()
     }
 
-    fn asked(folder: &tempfile::TempDir, lacks_leases: bool) -> Option<String> {
+    fn asked(folder: &tempfile::TempDir, lacks_leases: bool) -> Option<Arc<str>> {
         Disk::default().prospects(&at(folder), OsStr::new("a.json"), lacks_leases).unrepairable
     }
 

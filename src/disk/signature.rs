@@ -1,6 +1,7 @@
 //! What tells, without reading it, whether a file has changed.
 
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::clock;
 
 /// A file's signature: when none of it has changed, nobody wrote the file, save through a mapping (stores to a mapping
 /// move the times late or, on tmpfs, never: the scrub reads every file in full now and then).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signature {
     /// The file system.
     pub device: u64,
@@ -36,6 +37,11 @@ pub struct Signature {
     /// Is it immutable or append-only (chattr(1))? Not every file system tells.
     pub is_fixed: bool,
 }
+
+/// A signature in eight bytes, for whoever keeps those of a hundred thousand files: other fingerprints are of other
+/// signatures, and like ones, but for one in 2^64, of the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(u64);
 
 /// What a file or folder is, whatever becomes of it: another at the same path has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +86,14 @@ impl Signature {
             is_mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
             is_fixed: found.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND),
         }
+    }
+
+    /// In short.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        Fingerprint(hasher.finish())
     }
 
     /// Is it a regular file?

@@ -19,6 +19,7 @@ use super::view::View;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const NOTHING: &str = "nothing here\n";
+const BUSY: &str = "too many ask at once\n";
 const EVENTS: &str = "text/event-stream";
 pub(super) const JSON: &str = "application/json";
 
@@ -29,6 +30,7 @@ enum Route {
     Ready,
     Health,
     Page(Page),
+    Files,
     Style,
     Events,
     Daemon,
@@ -51,7 +53,7 @@ impl Route {
             "/" => Self::Page(Page::Status),
             "/style.css" => Self::Style,
             "/api/v1/events" => Self::Events,
-            "/api/v1/files" => Self::Page(Page::Files),
+            "/api/v1/files" => Self::Files,
             "/api/v1/incidents" => Self::Page(Page::Incidents),
             "/api/v1/daemon" => Self::Daemon,
             _ => posted.map_or(Self::Nothing, Self::Order),
@@ -66,7 +68,7 @@ impl Route {
             Self::Health => "healthz",
             Self::Page(Page::Metrics) => "metrics",
             Self::Page(Page::Status) | Self::Style => "page",
-            Self::Page(Page::Files) => "files",
+            Self::Files => "files",
             Self::Page(Page::Incidents) => "incidents",
             Self::Events => "events",
             Self::Order(_) => "orders",
@@ -150,6 +152,7 @@ impl Server {
             Route::Ready => probed(probes::ready(&self.view, verbose), TEXT),
             Route::Health => probed(probes::health(&self.view), JSON),
             Route::Page(page) => self.page(page).await,
+            Route::Files => self.files().await,
             Route::Style => respond(StatusCode::OK, "text/css; charset=utf-8", STYLE),
             Route::Events => self.events(),
             Route::Daemon => respond(StatusCode::OK, JSON, self.view.identity.json()),
@@ -170,11 +173,22 @@ impl Server {
         let content_type = match page {
             Page::Metrics => prometheus::TEXT_FORMAT,
             Page::Status => "text/html; charset=utf-8",
-            Page::Files | Page::Incidents => JSON,
+            Page::Incidents => JSON,
         };
         match tokio::time::timeout(self.limit, self.renderer.page(page)).await {
             Ok(Some(text)) => respond(StatusCode::OK, content_type, text),
-            Ok(None) | Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many ask at once\n"),
+            Ok(None) | Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, BUSY),
+        }
+    }
+
+    async fn files(&self) -> Response<Content> {
+        match tokio::time::timeout(self.limit, self.renderer.files()).await {
+            Ok(Some(listed)) => {
+                let mut response = respond(StatusCode::OK, JSON, "");
+                *response.body_mut() = listed.into();
+                response
+            }
+            Ok(None) | Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, BUSY),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an answer carries: all of it at once, or events as they happen.
+//! What an answer carries: all of it at once, a long list piece by piece, or events as they happen.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,11 +9,15 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::listing::Listed;
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) enum Content {
     /// All of it; `None`: it was taken.
     Whole(Option<Bytes>),
+    /// A list that is written as the client takes it.
+    Listed(Listed),
     /// One piece after the other, until the daemon ends or the client is too slow.
     Events(Events),
 }
@@ -36,6 +40,12 @@ impl Events {
     }
 }
 
+impl From<Listed> for Content {
+    fn from(listed: Listed) -> Self {
+        Self::Listed(listed)
+    }
+}
+
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
@@ -52,6 +62,7 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take()),
+            Self::Listed(listed) => Poll::Ready(listed.next().map(Bytes::from)),
             Self::Events(events) => {
                 let piece = events.pieces.poll_recv(context);
                 if piece.is_ready() {
@@ -70,6 +81,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Listed(listed) => SizeHint::with_exact(listed.left_bytes()),
             Self::Events(_) => SizeHint::default(),
         }
     }

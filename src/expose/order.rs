@@ -208,7 +208,7 @@ pub(super) async fn authorised(view: &View, order: &Order, who: UCred) -> Result
         Order::Store { document, .. } | Order::Look { document } => Some(document.clone()),
     };
     if let Some(document) = &own
-        && view.status().files.binary_search_by(|file| file.subject.document.cmp(document)).is_err()
+        && view.status().files.find(document).is_none()
     {
         return Err(Cause::Absent("it is not guarded by this daemon".to_owned()));
     }

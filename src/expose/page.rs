@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use super::view::View;
 use crate::clock::{self, Timestamp};
 use crate::error::Escaped;
-use crate::event::{FileStatus, Status};
+use crate::event::{FileStatus, Guarding, Status};
 use crate::health::{Level, Standing};
 use crate::record::recent::Incident;
 use crate::verdict::{Kind, Reason, State};
@@ -93,7 +93,7 @@ fn health(html: &mut String, checks: &[(&'static str, Standing)]) -> fmt::Result
 
 fn files(html: &mut String, status: &Status, now: Timestamp) -> fmt::Result {
     html.write_str("<h2>Files</h2>\n<table>\n<tr><th>File<th>Watch<th>State<th>Why<th>Last good version<th>Taken\n")?;
-    let is_well = |file: &&FileStatus| file.state == State::Healthy && file.unrepairable.is_none();
+    let is_well = |file: &&FileStatus| file.state == State::Healthy && file.unrepairable().is_none();
     let (well, ill): (Vec<_>, Vec<_>) = status.files.iter().partition(is_well);
     for file in ill.into_iter().chain(well).take(FILES_MAX) {
         let state = file.state.label();
@@ -120,8 +120,8 @@ fn files(html: &mut String, status: &Status, now: Timestamp) -> fmt::Result {
 fn why(file: &FileStatus) -> String {
     let kind = file.kind.map(Kind::label);
     let reason = file.reason.map(Reason::label);
-    let guarding = Some(file.guarding).filter(|guarding| *guarding != "guard");
-    let parts = [kind, reason, guarding, file.unrepairable.as_deref()];
+    let guarding = Some(file.guarding).filter(|guarding| *guarding != Guarding::Guard).map(Guarding::label);
+    let parts = [kind, reason, guarding, file.unrepairable()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

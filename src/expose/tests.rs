@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::config::WatchName;
 use crate::document::DocumentId;
-use crate::event::{FileStatus, Status, Stock, Subject};
+use crate::event::{FileStatus, Status, Subject};
 use crate::health::{Check, Health, Level};
 use crate::record::feeds::Feeds;
 use crate::record::metrics::Metrics;
@@ -133,23 +133,15 @@ fn files_are_listed_from_the_newest_status_with_names_made_safe() {
     let site = site(Limits::default());
     assert_eq!(body(&site.get("/api/v1/files")), "[\n]\n");
     let name = OsStr::from_bytes(b"a\n\xff.json");
+    let subject = Subject { document: DocumentId::new(Path::new("/srv"), name), watch: WatchName::new("w") };
     let file = FileStatus {
-        subject: Subject { document: DocumentId::new(Path::new("/srv"), name), watch: WatchName::new("w") },
         state: State::Held,
         reason: Some(Reason::NoVersion),
-        guarding: "guard",
         kind: Some(Kind::Empty),
-        findings: Vec::new(),
-        last_good: None,
-        incident: None,
-        backed_up: false,
-        unrepairable: None,
-        best_effort: None,
-        left_beside: vec![],
-        stock: Stock::default(),
+        ..FileStatus::unproven(subject)
     };
     site.status.send_replace(Arc::new(Status {
-        files: [file].into(),
+        files: [file].into_iter().collect(),
         judged: 1,
         first_sweep_done: true,
         standing: Standing::default(),

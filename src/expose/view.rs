@@ -108,7 +108,7 @@ fn stages(heartbeats: &[Heartbeat]) -> Standing {
 fn files(status: &Status) -> Standing {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for file in status.files.iter() {
-        let unrepairable = file.unrepairable.as_ref().map(|_| "not to be repaired where they are");
+        let unrepairable = file.unrepairable().map(|_| "not to be repaired where they are");
         for what in [trouble(file), unrepairable].into_iter().flatten() {
             *counts.entry(what).or_default() += 1;
         }

@@ -1,9 +1,10 @@
 //! What swaps left beside documents: it is met at every sweep, until it can go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Recover;
 use super::job::{Known, Work};
@@ -58,25 +59,72 @@ pub(super) struct Beside {
     pub is_told: bool,
 }
 
+/// All of one document.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// Those that are remembered.
+    pub known: BTreeMap<OsString, Beside>,
+    /// Those that were met and wait to be looked at.
+    met: VecDeque<OsString>,
+    /// Those that could not be copied to quarantine.
+    unkept: Vec<OsString>,
+}
+
 /// So many of one document are remembered; the others are met all the same.
 const REMEMBERED: usize = 256;
+
+/// So many wait to be looked at; the others wait for the next sweep.
+const WAITING: usize = 64;
 
 impl Tracked {
     /// Is there anything to be done with a leftover that looks like this now?
     fn meets(&mut self, name: &OsStr, signature: Signature) -> bool {
-        if !self.leftovers.contains_key(name) && self.leftovers.len() >= REMEMBERED {
+        let Leftovers { known, unkept, .. } = &mut **self.leftovers.get_or_insert_default();
+        if !known.contains_key(name) && known.len() >= REMEMBERED {
             return true;
         }
-        let beside = self.leftovers.entry(name.to_owned()).or_default();
+        let beside = known.entry(name.to_owned()).or_default();
         let is_known = beside.met.replace(signature) == Some(signature);
         // What could not be kept elsewhere is tried again: there may be room by now.
-        let is_over = beside.is_told && !self.unkept.iter().any(|unkept| unkept == name);
+        let is_over = beside.is_told && !unkept.iter().any(|unkept| unkept == name);
         !(is_known && (is_over || signature.age() < GRACE))
     }
 
     /// Is this the first time that something is told of a leftover?
     fn tells(&mut self, name: &OsStr) -> bool {
-        self.leftovers.get_mut(name).is_some_and(|beside| !std::mem::replace(&mut beside.is_told, true))
+        let beside = self.leftovers.as_mut().and_then(|leftovers| leftovers.known.get_mut(name));
+        beside.is_some_and(|beside| !std::mem::replace(&mut beside.is_told, true))
+    }
+
+    /// Notes one that is to be looked at.
+    fn meet(&mut self, name: &OsStr) {
+        let met = &mut self.leftovers.get_or_insert_default().met;
+        if met.len() < WAITING && !met.iter().any(|met| met == name) {
+            met.push_back(name.to_owned());
+        }
+    }
+
+    /// It does not lie there any more.
+    fn lost(&mut self, name: &OsStr) {
+        if let Some(leftovers) = &mut self.leftovers {
+            leftovers.known.remove(name);
+            leftovers.unkept.retain(|unkept| *unkept != name);
+        }
+        let is_over =
+            |Leftovers { known, met, unkept }: &Leftovers| known.is_empty() && met.is_empty() && unkept.is_empty();
+        if self.leftovers.as_deref().is_some_and(is_over) {
+            self.leftovers = None;
+        }
+    }
+
+    /// Is there one of which nothing was told?
+    fn has_untold(&self) -> bool {
+        self.leftovers.as_ref().is_some_and(|leftovers| leftovers.known.values().any(|beside| !beside.is_told))
+    }
+
+    /// Those whose bytes could not be kept elsewhere.
+    pub(super) fn unkept(&self) -> &[OsString] {
+        self.leftovers.as_ref().map_or(&[], |leftovers| &leftovers.unkept)
     }
 }
 
@@ -86,8 +134,9 @@ pub(super) const UNKEPT_LIMIT: usize = 3;
 impl Tracked {
     /// Notes a leftover whose bytes could not be kept elsewhere.
     pub(super) fn cannot_keep(&mut self, name: &OsStr) {
-        if self.unkept.len() < REMEMBERED && !self.unkept.iter().any(|unkept| unkept == name) {
-            self.unkept.push(name.to_owned());
+        let unkept = &mut self.leftovers.get_or_insert_default().unkept;
+        if unkept.len() < REMEMBERED && !unkept.iter().any(|unkept| unkept == name) {
+            unkept.push(name.to_owned());
         }
     }
 }
@@ -108,8 +157,9 @@ impl Recover {
     /// Has the next of the leftovers that were met looked at, when nothing else runs with the document.
     pub(super) fn next_leftover(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.get_mut(document).filter(|tracked| !tracked.is_in_flight) else { return };
-        let Some(name) = tracked.met.pop_front() else { return };
-        let put_aside = tracked.leftovers.get(&name).and_then(|beside| beside.put_aside);
+        let Some(leftovers) = &mut tracked.leftovers else { return };
+        let Some(name) = leftovers.met.pop_front() else { return };
+        let put_aside = leftovers.known.get(&name).and_then(|beside| beside.put_aside);
         self.start(document, Work::Leftover { name, put_aside });
     }
 
@@ -119,7 +169,7 @@ impl Recover {
         document: &DocumentId,
         name: OsString,
         disposal: Result<Disposal>,
-        known: Result<Known>,
+        known: Result<Arc<Known>>,
     ) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         tracked.known = known.ok();
@@ -132,20 +182,18 @@ impl Recover {
                 | Disposal::SwappedIn)
         );
         if ended {
-            tracked.leftovers.remove(&name);
-            tracked.unkept.retain(|unkept| *unkept != name);
+            tracked.lost(&name);
         } else if disposal.is_err() {
             tracked.cannot_keep(&name);
         }
-        tracked.again |= tracked.unkept.len() < UNKEPT_LIMIT && tracked.machine.stop_waiting_for(Reason::Leftovers);
+        tracked.again |= tracked.unkept().len() < UNKEPT_LIMIT && tracked.machine.stop_waiting_for(Reason::Leftovers);
         tracked.again |= matches!(disposal, Ok(Disposal::PutBack | Disposal::SwappedIn));
         // The file is there again.
         tracked.is_leaving &= !matches!(disposal, Ok(Disposal::PutBack));
         if let Some(fact) = told(tracked, document, &name, disposal) {
             self.say(fact).await;
         }
-        let is_over = |tracked: &Tracked| tracked.is_leaving && tracked.leftovers.values().all(|beside| beside.is_told);
-        if self.documents.get(document).is_some_and(|tracked| is_over(tracked)) {
+        if self.documents.get(document).is_some_and(|tracked| tracked.is_leaving && !tracked.has_untold()) {
             self.forget(document).await;
         }
     }
@@ -153,7 +201,7 @@ impl Recover {
     /// A document that left its watch goes when nothing lies beside it any more. `true`: it stays until then.
     pub(super) async fn stays_for_leftovers(&mut self, document: &DocumentId) -> bool {
         let Some(tracked) = self.documents.get_mut(document) else { return false };
-        if tracked.leftovers.is_empty() || tracked.leftovers.values().all(|beside| beside.is_told) {
+        if !tracked.has_untold() {
             return false;
         }
         tracked.is_leaving = true;
@@ -164,7 +212,7 @@ impl Recover {
 
 /// What is to be told of a leftover, once.
 fn told(tracked: &mut Tracked, document: &DocumentId, name: &OsStr, disposal: Result<Disposal>) -> Option<Fact> {
-    let subject = tracked.subject.clone();
+    let subject = tracked.subject();
     let path = document.directory().join(name);
     match disposal {
         Ok(Disposal::Waiting | Disposal::Gone | Disposal::Removed | Disposal::PutBack) => None,

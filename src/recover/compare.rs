@@ -77,7 +77,7 @@ impl Recover {
     /// Has a suspicious version compared with the last good one.
     pub(super) fn compare_suspicious(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.get(document) else { return };
-        let incident = tracked.incident.map(|incident| incident.id);
+        let incident = tracked.incident.as_ref().map(|incident| incident.id);
         if let Some((digest, good)) = tracked.odd.as_ref().and_then(|odd| Some((odd.digest, odd.last_good?))) {
             self.compare_later(document, incident, good, Other::Suspicious(digest));
         }
@@ -108,7 +108,7 @@ impl Recover {
     pub(super) async fn compared(&mut self, compared: Compared) {
         self.comparing.is_running = false;
         let Compared { document, incident, comparison } = compared;
-        let subject = self.documents.get(&document).map(|tracked| tracked.subject.clone());
+        let subject = self.documents.get(&document).map(|tracked| tracked.subject());
         if let Some((subject, comparison)) = subject.zip(comparison) {
             self.say(Fact::Compared { subject, incident, comparison }).await;
         }

@@ -11,7 +11,7 @@ use crate::config::{OnOpenWriter, OnSuspicious, Share, Watch};
 use crate::decide::Seen;
 use crate::disk::Disk;
 use crate::disk::directory::Directory;
-use crate::disk::signature::Signature;
+use crate::disk::signature::Fingerprint;
 use crate::document::{Digest, DocumentId, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::event::Stock;
@@ -31,18 +31,18 @@ pub(super) struct Tools {
     pub min_free: Share,
 }
 
-/// What the state directory held of a document when it was last asked.
+/// What the state directory held of a document when it was last asked. The newest version is the last good one, mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
-    pub newest: Option<Stored>,
-    pub last_good: Option<Stored>,
+    pub newest: Option<Arc<Stored>>,
+    pub last_good: Option<Arc<Stored>>,
     /// The contents that a person accepted although they are suspicious: whoever has them again is not told again.
-    pub accepted: Vec<Digest>,
+    pub accepted: Box<[Digest]>,
     pub stock: Stock,
     /// What the versions take on disk that never go, in bytes.
     pub needed_bytes: u64,
     /// The folder of the versions as it was then; `None`: there was none.
-    pub folder: Option<Signature>,
+    pub folder: Option<Fingerprint>,
     /// A rewrite in place was interrupted.
     pub has_redo: bool,
 }
@@ -62,9 +62,9 @@ pub(super) struct Task {
     pub watch: Arc<Watch>,
     pub literal: bool,
     pub directory: Arc<Directory>,
-    pub known: Option<Known>,
+    pub known: Option<Arc<Known>>,
     /// Bytes that were found suspicious at the last look, and why: they need not be weighed again.
-    pub odd: Option<Odd>,
+    pub odd: Option<Box<Odd>>,
     pub work: Work,
 }
 
@@ -102,11 +102,11 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) enum Done {
     Looked(Box<Looked>),
-    Repaired(Result<Report>, Result<Known>),
-    BroughtBack(Result<Missing>, Result<Known>),
-    Disposed(OsString, Result<Disposal>, Result<Known>),
+    Repaired(Result<Report>, Result<Arc<Known>>),
+    BroughtBack(Result<Missing>, Result<Arc<Known>>),
+    Disposed(OsString, Result<Disposal>, Result<Arc<Known>>),
     /// How many versions, and bytes.
-    Pruned(Result<(usize, u64)>, Result<Known>),
+    Pruned(Result<(usize, u64)>, Result<Arc<Known>>),
     Accepted(Result<Stored>),
     Panicked(&'static str),
 }
@@ -189,7 +189,7 @@ fn prune(tools: &Tools, task: &Task, keep: Keep) -> Result<(usize, u64)> {
 }
 
 pub(super) fn with_ground<T>(tools: &Tools, task: &Task, act: impl FnOnce(&Ground) -> T) -> T {
-    let reader = reader(task, task.known.as_ref());
+    let reader = reader(task, task.known.as_deref());
     act(&Ground {
         disk: &tools.disk,
         directory: &task.directory,
@@ -215,12 +215,12 @@ pub(super) fn reader(task: &Task, known: Option<&Known>) -> Reader {
 }
 
 /// Asks the state directory about a task's document.
-pub(super) fn known(tools: &Tools, task: &Task) -> Result<Known> {
+pub(super) fn known(tools: &Tools, task: &Task) -> Result<Arc<Known>> {
     let Task { document, watch, .. } = task;
     let folder = tools.backups.find(document)?.map(|folder| folder.expecting(&watch.rules.expectations));
     let (folder, weighed, has_redo) = match folder {
         // In this order: what changes meanwhile is asked again.
-        Some(folder) => (Some(folder.signature()?), folder.weighed()?, folder.redo()?.is_some()),
+        Some(folder) => (Some(folder.signature()?.fingerprint()), folder.weighed()?, folder.redo()?.is_some()),
         None => (None, Vec::new(), false),
     };
     let stock = Stock {
@@ -230,16 +230,20 @@ pub(super) fn known(tools: &Tools, task: &Task) -> Result<Known> {
     };
     let needed_bytes = needed_bytes(&weighed);
     let versions = || weighed.iter().map(|weighed| &weighed.stored);
-    let newest = versions().next().cloned();
-    let last_good = versions().find(|stored| stored.mark.is_last_good()).cloned();
+    let newest = versions().next().cloned().map(Arc::new);
+    let is_good = |stored: &Stored| stored.mark.is_last_good();
+    let last_good = match &newest {
+        Some(newest) if is_good(newest) => Some(Arc::clone(newest)),
+        _ => versions().find(|stored| is_good(stored)).cloned().map(Arc::new),
+    };
     let accepted = versions().filter(|stored| stored.mark == Mark::Accepted).map(|stored| stored.digest).collect();
-    Ok(Known { newest, last_good, accepted, stock, needed_bytes, folder, has_redo })
+    Ok(Arc::new(Known { newest, last_good, accepted, stock, needed_bytes, folder, has_redo }))
 }
 
 /// Does the state directory still hold what it did? A person may have restored or forgotten something beside us.
 pub(super) fn is_current(tools: &Tools, document: &DocumentId, known: &Known) -> bool {
     match tools.backups.find(document) {
-        Ok(Some(folder)) => folder.signature().ok() == known.folder,
+        Ok(Some(folder)) => folder.signature().ok().map(|found| found.fingerprint()) == known.folder,
         Ok(None) => known.folder.is_none(),
         Err(_) => false,
     }

@@ -65,6 +65,17 @@ struct Lane {
     first_looks: VecDeque<Task>,
 }
 
+impl Lane {
+    fn some_first_looks(&mut self) -> Vec<Task> {
+        let some = self.first_looks.drain(..self.first_looks.len().min(BATCH_LIMIT)).collect();
+        if self.first_looks.is_empty() {
+            // It was as long as there are documents, and is not needed any more.
+            self.first_looks.shrink_to_fit();
+        }
+        some
+    }
+}
+
 impl Lanes {
     pub(super) fn new(tools: Arc<Tools>, finished: mpsc::Sender<Finished>) -> Self {
         Self { tools, finished, by_mount: HashMap::new() }
@@ -140,7 +151,7 @@ impl Lanes {
             };
             let tasks = match lane.urgent.pop_front() {
                 Some(task) => vec![task],
-                None => lane.first_looks.drain(..lane.first_looks.len().min(BATCH_LIMIT)).collect(),
+                None => lane.some_first_looks(),
             };
             // An idle thread has an empty queue of one: this neither blocks nor fails while the thread lives.
             let _ = lane.threads[thread].try_send((Arc::clone(&self.tools), tasks));

@@ -1,5 +1,6 @@
 //! One look at a document: read it, judge it, and store it if it is good and new. The bytes judged are the bytes stored.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::absent;
@@ -39,7 +40,7 @@ pub(super) struct Looked {
     /// Why it could not be stored.
     pub trouble: Option<Error>,
     /// What the state directory holds; `None`: it could not be asked.
-    pub known: Option<Known>,
+    pub known: Option<Arc<Known>>,
     /// The room there, when it was asked.
     pub room: Option<Room>,
     /// What a repair would come to.
@@ -109,7 +110,7 @@ pub(super) fn look(
 }
 
 /// What is known of the document, once a rewrite in place that was interrupted has been finished; `None`: not yet.
-fn known_and_whole(tools: &Tools, task: &Task) -> Result<Option<Known>> {
+fn known_and_whole(tools: &Tools, task: &Task) -> Result<Option<Arc<Known>>> {
     let remembered = task.known.clone().filter(|known| is_current(tools, &task.document, known));
     let known_before = remembered.map_or_else(|| known(tools, task), Ok)?;
     if !known_before.has_redo {
@@ -166,7 +167,7 @@ impl Looked {
             return None;
         }
         let is_known = |odd: &&Odd| odd.digest == digest && odd.last_good == known.last_good_version();
-        if let Some(odd) = task.odd.as_ref().filter(is_known).filter(|_| newest.is_some()) {
+        if let Some(odd) = task.odd.as_deref().filter(is_known).filter(|_| newest.is_some()) {
             self.seen = Seen::Odd { reason: Reason::Suspicious, digest, fault: odd.fault.clone() };
             return None;
         }

@@ -53,10 +53,10 @@ impl Tracked {
         };
     }
 
-    fn odd_now(&self, seen: &Seen) -> Option<Odd> {
+    fn odd_now(&self, seen: &Seen) -> Option<Box<Odd>> {
         let Seen::Odd { reason: Reason::Suspicious, digest, fault } = seen else { return None };
         let last_good = self.known.as_ref()?.last_good_version();
-        Some(Odd { digest: *digest, last_good, fault: fault.clone() })
+        Some(Box::new(Odd { digest: *digest, last_good, fault: fault.clone() }))
     }
 
     fn newest_digest(&self) -> Option<Digest> {

@@ -1,6 +1,5 @@
 //! What people ask of the guarding: other ways to guard, and that a file is stored now.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -11,11 +10,11 @@ use super::job::Work;
 use super::look::Looked;
 use super::tracked::Tracked;
 use crate::clock;
-use crate::config::WatchName;
+use crate::config::{Mode, WatchName};
 use crate::decide::{Policy, Seen};
 use crate::document::{Digest, DocumentId, Mark, Stored};
 use crate::error::{Cause, Result};
-use crate::event::Fact;
+use crate::event::{Fact, Guarding};
 use crate::steer::{Answer, Ask, Asker, Order, Scope, Standing, Steering, said};
 use crate::verdict::{Kind, Reason};
 
@@ -53,14 +52,28 @@ enum Reply {
 }
 
 impl Tracked {
-    /// How it is to be guarded, as its watch and people say.
-    pub(super) fn policy_under(&self, standing: &Standing) -> Policy {
-        let (path, watch) = (self.subject.document.path(), &self.watch.name);
+    /// How it is guarded, as its watch and people say.
+    pub(super) fn policy(&self) -> Policy {
         let policy = Policy::of(&self.watch.rules, self.literal);
-        Policy {
-            is_paused: standing.pause_of(path, watch).is_some(),
-            observes: standing.observes(path, watch).unwrap_or(policy.observes),
-            ..policy
+        Policy { is_paused: self.is_paused, observes: self.observes, ..policy }
+    }
+
+    /// Takes in what people say; is that news?
+    pub(super) fn steer(&mut self, standing: &Standing) -> bool {
+        let (path, watch) = (self.document.path(), &self.watch.name);
+        let is_paused = standing.pause_of(path, watch).is_some();
+        let observes = standing.observes(path, watch).unwrap_or(self.watch.rules.mode == Mode::Observe);
+        let before = (self.is_paused, self.observes);
+        (self.is_paused, self.observes) = (is_paused, observes);
+        before != (is_paused, observes)
+    }
+
+    /// How it is guarded at present.
+    pub(super) fn guarding(&self) -> Guarding {
+        match (self.is_paused, self.observes) {
+            (true, _) => Guarding::Paused,
+            (false, true) => Guarding::Observe,
+            (false, false) => Guarding::Guard,
         }
     }
 }
@@ -88,7 +101,7 @@ impl Recover {
 
     async fn steered(&mut self, steering: Steering, asker: &Asker) -> Answer {
         let scope = steering.scope().clone();
-        let meant = |tracked: &&Tracked| scope.covers(tracked.subject.document.path(), &tracked.watch.name);
+        let meant = |tracked: &&Tracked| scope.covers(tracked.document.path(), &tracked.watch.name);
         let count = self.documents.values().map(Box::as_ref).filter(meant).count();
         let is_watch = |name: &WatchName| self.settings.watches.iter().any(|watch| watch.name == *name);
         match &scope {
@@ -130,12 +143,11 @@ impl Recover {
     pub(super) fn steer_all(&mut self) {
         let mut news = Vec::new();
         for (document, tracked) in &mut self.documents {
-            let policy = tracked.policy_under(&self.standing);
-            if std::mem::replace(&mut tracked.policy, policy) != policy && tracked.machine.damage().is_some() {
+            if tracked.steer(&self.standing) && tracked.machine.damage().is_some() {
                 news.push(document.clone());
             }
         }
-        self.is_status_stale = true;
+        self.stale.add_all(self.documents.keys());
         for document in news {
             self.look(&document);
         }
@@ -277,16 +289,5 @@ fn words(steering: &Steering, documents: usize) -> String {
         Steering::Resume { scope } => format!("{scope}: no longer paused ({files})"),
         Steering::Observe { scope } => format!("{scope}: only observed from now on ({files})"),
         Steering::Guard { scope } => format!("{scope}: guarded from now on ({files})"),
-    }
-}
-
-/// The word that a status has for how a file is guarded at present.
-pub(super) fn guarding(standing: &Standing, path: &Path, tracked: &Tracked) -> &'static str {
-    if standing.pause_of(path, &tracked.watch.name).is_some() {
-        "paused"
-    } else if tracked.policy.observes {
-        "observe"
-    } else {
-        "guard"
     }
 }

@@ -30,7 +30,7 @@ impl Recover {
     /// A job with this document is done.
     pub(super) async fn done(&mut self, document: &DocumentId, done: Done) {
         self.running = self.running.saturating_sub(1);
-        self.is_status_stale = true;
+        self.stale.add(document);
         // A document that left its watch meanwhile is nobody's any more.
         let Some(tracked) = self.documents.get_mut(document) else { return };
         tracked.is_in_flight = false;
@@ -57,7 +57,7 @@ impl Recover {
     async fn looked(&mut self, document: &DocumentId, looked: Looked) {
         let now = Instant::now();
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         let mut seen = looked.seen.clone();
         tracked.note(&looked, now);
         if let Seen::Valid { is_stored: false, store_at, certainty: Certainty::Certified, .. } = &mut seen
@@ -107,7 +107,7 @@ impl Recover {
     pub(super) async fn step(&mut self, document: &DocumentId, input: Input) {
         let now = Instant::now();
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let policy = tracked.policy;
+        let policy = tracked.policy();
         let machine = std::mem::replace(&mut tracked.machine, crate::decide::Machine::new(false));
         let (machine, next, notes) = step(machine, input, now, &policy);
         tracked.machine = machine;
@@ -115,7 +115,7 @@ impl Recover {
             tracked.queued = Some(due);
             self.due.push(std::cmp::Reverse((due, document.clone())));
         }
-        self.is_status_stale = true;
+        self.stale.add(document);
         for note in notes {
             self.tell(document, note, now).await;
         }
@@ -128,7 +128,7 @@ impl Recover {
 
     async fn tell(&mut self, document: &DocumentId, note: Note, now: Instant) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         let fact = match note {
             Note::Unproven(fault) => Fact::Unproven { subject, fault },
             Note::Suspected(digest, fault) => self.suspected(document, digest, fault, now),
@@ -142,9 +142,9 @@ impl Recover {
                 None => return,
             },
             Note::Held(reason, mut detail) => {
-                let incident = tracked.incident.map(|incident| incident.id);
+                let incident = tracked.incident.as_ref().map(|incident| incident.id);
                 if reason == Reason::Suspicious && tracked.machine.damage().is_none() {
-                    let good = tracked.known.as_ref().and_then(Known::last_good_version);
+                    let good = tracked.known.as_deref().and_then(Known::last_good_version);
                     detail = format!("{detail}; {}", hint::suspicious(document, good));
                 }
                 if reason == Reason::Suspicious {
@@ -179,12 +179,12 @@ impl Recover {
             Some(signature) => (signature.age(), signature.bytes),
             None => (now.saturating_duration_since(since), 0),
         };
-        let open = tracked.as_ref().and_then(|tracked| tracked.incident);
+        let open = tracked.as_ref().and_then(|tracked| tracked.incident.as_ref());
         let id = open.map_or(self.next_incident, |incident| incident.id);
         self.next_incident = self.next_incident.max(IncidentId(id.0.saturating_add(1)));
-        let watch = tracked.as_ref().map(|tracked| tracked.subject.watch.clone());
+        let watch = tracked.as_ref().map(|tracked| tracked.watch.name.clone());
         if let Some(tracked) = tracked {
-            tracked.incident = Some(Incident { id, believed: now, detection });
+            tracked.incident = Some(Box::new(Incident { id, believed: now, detection }));
         }
         let watch = watch.unwrap_or_else(|| crate::config::WatchName::new(""));
         Begun { subject: Subject { document: document.clone(), watch }, incident: id, bytes, detection }
@@ -193,7 +193,7 @@ impl Recover {
     async fn repair(&mut self, document: &DocumentId) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         let Some(damage) = tracked.machine.damage() else { return };
-        if tracked.unkept.len() >= UNKEPT_LIMIT {
+        if tracked.unkept().len() >= UNKEPT_LIMIT {
             let why = format!("{UNKEPT_LIMIT} replaced versions lie beside it that could not be kept in quarantine");
             return Box::pin(self.step(document, Input::Ended(Ended::Held(Reason::Leftovers, why)))).await;
         }
@@ -208,7 +208,7 @@ impl Recover {
 
     async fn panicked(&mut self, document: &DocumentId, doing: &'static str) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         let is_repairing = tracked.machine.state().0 == State::Repairing;
         self.say(Fact::Panicked { subject, doing }).await;
         let why = "a fault of ours; it is tried again".to_owned();

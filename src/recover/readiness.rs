@@ -1,10 +1,8 @@
-//! How far the first sweep has come, and where everything stands.
-
-use std::sync::Arc;
+//! How far the first sweep has come.
 
 use super::Recover;
 use crate::document::DocumentId;
-use crate::event::{Fact, Status};
+use crate::event::Fact;
 
 impl Recover {
     /// The document's first look is done.
@@ -31,20 +29,5 @@ impl Recover {
         self.say(Fact::Started { documents: self.documents.len() }).await;
         self.tell_status();
         self.judged = None;
-    }
-
-    pub(super) fn tell_status(&mut self) {
-        let standing = &self.standing;
-        let mut files: Vec<_> = self.documents.values().map(|tracked| tracked.status(standing)).collect();
-        files.sort_unstable_by(|one, other| one.subject.document.cmp(&other.subject.document));
-        let first_sweep_done = self.is_swept && self.unlooked == 0;
-        let judged = files.len().saturating_sub(self.unlooked);
-        self.status.send_replace(Arc::new(Status {
-            files: files.into(),
-            judged,
-            first_sweep_done,
-            standing: standing.clone(),
-        }));
-        self.is_status_stale = false;
     }
 }

@@ -26,7 +26,8 @@ impl Tracked {
     /// Goes on from there.
     pub(super) fn remember(&mut self, remembered: &Remembered) {
         let now = Instant::now();
-        self.incident = remembered.incident.map(|id| Incident { id, believed: now, detection: Duration::ZERO });
+        let goes_on = |id| Box::new(Incident { id, believed: now, detection: Duration::ZERO });
+        self.incident = remembered.incident.map(goes_on);
         let repair = |&(at, version, was_held_after): &(Timestamp, Version, bool)| {
             Some(Repair { at: moment(at, now)?, version, was_held_after })
         };
@@ -37,7 +38,7 @@ impl Tracked {
             repairs: remembered.repairs.iter().filter_map(repair).collect(),
         };
         let machine = std::mem::replace(&mut self.machine, Machine::new(false));
-        self.machine = machine.recalling(&recalled, &self.policy);
+        self.machine = machine.recalling(&recalled, &self.policy());
     }
 }
 

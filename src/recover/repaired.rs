@@ -1,6 +1,7 @@
 //! What a repair came to: the machine is stepped, and what became of the damage is told.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Recover;
@@ -16,17 +17,17 @@ use crate::swap::spare;
 use crate::verdict::Reason;
 
 impl Recover {
-    pub(super) async fn repaired(&mut self, document: &DocumentId, report: Result<Report>, known: Result<Known>) {
+    pub(super) async fn repaired(&mut self, document: &DocumentId, report: Result<Report>, known: Result<Arc<Known>>) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
         tracked.known = known.ok();
-        let subject = tracked.subject.clone();
-        let incident = tracked.incident;
+        let subject = tracked.subject();
+        let incident = tracked.incident.as_ref().map(|incident| incident.id);
         let report = match report {
             Ok(report) => report,
             Err(error) => {
                 if let Some(incident) = incident {
                     let (label, error) = (error.label(), error.to_string());
-                    self.say(Fact::RepairFailed { subject, incident: incident.id, label, error }).await;
+                    self.say(Fact::RepairFailed { subject, incident, label, error }).await;
                 }
                 let why = "the repair failed; it is tried again".to_owned();
                 return Box::pin(self.step(document, Input::Ended(Ended::Held(Reason::Failed, why)))).await;
@@ -41,7 +42,7 @@ impl Recover {
             }
             Outcome::Yielded => {
                 if let Some(incident) = incident {
-                    self.say(Fact::RepairYielded { subject, incident: incident.id }).await;
+                    self.say(Fact::RepairYielded { subject, incident }).await;
                 }
                 Ended::Changed
             }
@@ -61,7 +62,7 @@ impl Recover {
         let new = |version| !tracked.told_rotten.contains(version);
         let rotten: Vec<_> = report.rotten.iter().filter(|(version, _)| new(version)).cloned().collect();
         tracked.told_rotten.extend(rotten.iter().map(|(version, _)| *version));
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         for (version, path) in rotten {
             self.say(Fact::Rotten { subject: subject.clone(), version, path }).await;
         }
@@ -69,12 +70,12 @@ impl Recover {
 
     async fn restored(&mut self, document: &DocumentId, restored: Restored) {
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         let damaged = tracked.machine.damage().map(|damage| damage.digest);
         // What is at the spare's name is met with the spares.
         if let Some(leftover) = restored.leftover.as_ref().filter(|name| *name != spare::NAME) {
             let beside = Beside { put_aside: damaged, ..Beside::default() };
-            tracked.leftovers.insert(leftover.clone(), beside);
+            tracked.leftovers.get_or_insert_default().known.insert(leftover.clone(), beside);
         }
         tracked.kind = None;
         tracked.is_backed_up = true;
@@ -103,14 +104,19 @@ impl Recover {
         }
     }
 
-    pub(super) async fn brought_back(&mut self, document: &DocumentId, missing: Result<Missing>, known: Result<Known>) {
+    pub(super) async fn brought_back(
+        &mut self,
+        document: &DocumentId,
+        missing: Result<Missing>,
+        known: Result<Arc<Known>>,
+    ) {
         let (version, visible) = match missing {
             Ok(Missing::Back(version, visible)) => (version, visible),
             Ok(Missing::Left(report)) => return self.repaired(document, Ok(report), known).await,
             Err(error) => return self.repaired(document, Err(error), known).await,
         };
         let Some(tracked) = self.documents.get_mut(document) else { return };
-        let (subject, digest) = (tracked.subject.clone(), version.digest);
+        let (subject, digest) = (tracked.subject(), version.digest);
         tracked.known = known.ok();
         (tracked.kind, tracked.is_backed_up) = (None, true);
         if let Some(incident) = tracked.incident.take() {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Recover;
@@ -14,6 +15,9 @@ use crate::event::{Fact, Subject};
 
 /// Stored versions are read again this often, from one beginning to the next, or as soon as the last pass is over.
 const VERSIONS_INTERVAL: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A file costs as much as this even if it is empty.
+const FILE_BYTES_MIN: u64 = 4096;
 
 /// Of so many rotten versions that nobody guards it is remembered that they were told.
 const REMEMBERED: usize = 4096;
@@ -69,9 +73,8 @@ impl Recover {
         while scrubbing.allowance > 0
             && let Some(document) = scrubbing.ahead.pop_front()
         {
-            // A file costs a little even if it is empty.
             let signature = self.documents.get(&document).and_then(|tracked| tracked.signature);
-            let bytes = signature.map_or(0, |signature| signature.bytes).max(4096);
+            let bytes = signature.map_or(0, |signature| signature.bytes).max(FILE_BYTES_MIN);
             scrubbing.allowance = scrubbing.allowance.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
             turn.push(document);
         }
@@ -98,9 +101,9 @@ impl Recover {
         }
         tracked.told_rotten.push(version);
         if let Some(known) = tracked.known.as_mut().filter(|known| is_newest(known, version)) {
-            known.newest = None;
+            Arc::make_mut(known).newest = None;
         }
-        let subject = tracked.subject.clone();
+        let subject = tracked.subject();
         self.say(Fact::Rotten { subject, version, path }).await;
         self.look(&document);
     }
@@ -110,7 +113,7 @@ impl Recover {
     /// What is recorded of a document's versions is damaged, not they themselves. Told at every pass.
     pub(super) async fn record_damaged(&mut self, document: DocumentId, path: PathBuf) {
         let unguarded = || Subject { document: document.clone(), watch: WatchName::new("_other") };
-        let subject = self.documents.get(&document).map_or_else(unguarded, |tracked| tracked.subject.clone());
+        let subject = self.documents.get(&document).map_or_else(unguarded, |tracked| tracked.subject());
         self.say(Fact::RecordDamaged { subject, path }).await;
     }
 }

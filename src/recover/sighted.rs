@@ -28,7 +28,9 @@ impl Recover {
                 if first {
                     self.forget_the_unseen().await;
                 }
-                self.is_status_stale |= first;
+                if first {
+                    self.stale.add_progress();
+                }
                 self.ask_for_room();
                 self.ready().await;
             }
@@ -51,7 +53,9 @@ impl Recover {
             self.enrol(&document, &watch, literal, &directory);
         }
         let Some(tracked) = self.documents.get_mut(&document) else { return };
-        self.is_status_stale |= tracked.watch.name != watch.name;
+        if tracked.watch.name != watch.name {
+            self.stale.add(&document);
+        }
         let is_guarded_anew = tracked.belongs(watch, literal, directory, &self.standing);
         let was_seen = std::mem::replace(&mut tracked.generation, self.generation) == self.generation;
         let seen = match sight {
@@ -72,7 +76,7 @@ impl Recover {
             Sight::Missing => Seen::Missing { may_return: false },
             Sight::DirectoryMissing => Seen::DirectoryMissing,
             Sight::Unreadable(reason, why) => {
-                tracked.prospects.unrepairable = Some(why.clone());
+                tracked.prospects.unrepairable = Some(why.as_str().into());
                 Seen::Unreadable(reason, why)
             }
             Sight::Gone | Sight::Open => return,
@@ -93,7 +97,7 @@ impl Recover {
             return;
         }
         if let Some(tracked) = self.documents.get(document).filter(|_| *sight == Sight::Open) {
-            self.say(Fact::Returned { subject: tracked.subject.clone() }).await;
+            self.say(Fact::Returned { subject: tracked.subject() }).await;
         }
         self.forget(document).await;
     }
@@ -108,11 +112,12 @@ impl Recover {
     ) {
         self.owners.add(document);
         let mut new = Tracked::new(document.clone(), Arc::clone(watch), literal, Arc::clone(directory));
-        new.policy = new.policy_under(&self.standing);
+        new.steer(&self.standing);
         new.generation = self.generation;
         if let Some(remembered) = self.remembered.remove(document) {
             new.remember(&remembered);
         }
+        self.stale.add(document);
         self.documents.insert(document.clone(), Box::new(new));
     }
 
@@ -120,12 +125,12 @@ impl Recover {
         let Some(tracked) = self.documents.remove(document) else { return };
         self.owners.remove(document);
         self.spares.is_stale = true;
-        self.is_status_stale = true;
+        self.stale.add(document);
         if !tracked.is_looked_at {
             self.unlooked = self.unlooked.saturating_sub(1);
         }
-        let subject = tracked.subject.clone();
-        if let Some(incident) = tracked.incident {
+        let subject = tracked.subject();
+        if let Some(incident) = &tracked.incident {
             self.say(Fact::Gone { subject: subject.clone(), incident: incident.id }).await;
         }
         self.say(Fact::Forgotten { subject }).await;

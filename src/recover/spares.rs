@@ -179,7 +179,7 @@ impl FileSystem {
 impl Folder {
     /// The folder of a document, and what a repair of that needs; `None`: it will not be swapped, or not be repaired.
     fn of(tracked: &Tracked) -> Option<Self> {
-        if tracked.policy.observes {
+        if tracked.observes {
             return None;
         }
         let signature = tracked.signature.filter(|signature| !signature.is_mount_root)?;
@@ -188,7 +188,7 @@ impl Folder {
             directory: Arc::clone(&tracked.directory),
             bytes: last_good.bytes.max(1).next_multiple_of(BLOCK_BYTES),
             owner: Owner { user: signature.owner, group: signature.group },
-            documents: vec![tracked.subject.document.clone()],
+            documents: vec![tracked.document.clone()],
         })
     }
 

@@ -1,20 +1,17 @@
 //! All that the recover stage remembers of one document.
 
-use std::collections::{HashMap, VecDeque};
-use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::beside::Beside;
+use super::beside::Leftovers;
 use super::job::{Known, Odd, Task, Work};
-use super::orders::guarding;
 use crate::config::{OnOpenWriter, Watch};
-use crate::decide::{Machine, Policy};
+use crate::decide::Machine;
 use crate::disk::directory::Directory;
 use crate::disk::prospects::Prospects;
 use crate::disk::signature::Signature;
 use crate::document::{DocumentId, Version};
-use crate::event::{FileStatus, IncidentId, Subject};
+use crate::event::{FileStatus, IncidentId, Remarks, Subject};
 use crate::read::OpenWriter;
 use crate::steer::Standing;
 use crate::verdict::{Finding, Kind, Reason, State};
@@ -23,21 +20,24 @@ use crate::verdict::{Finding, Kind, Reason, State};
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub(super) struct Tracked {
-    pub subject: Subject,
+    pub document: DocumentId,
     pub watch: Arc<Watch>,
     pub literal: bool,
     pub directory: Arc<Directory>,
     pub machine: Machine,
-    pub policy: Policy,
+    /// As its watch and people say, it is only observed.
+    pub observes: bool,
+    /// Somebody paused it.
+    pub is_paused: bool,
     /// What the state directory holds; `None`: not asked yet, or it could not be.
-    pub known: Option<Known>,
+    pub known: Option<Arc<Known>>,
     /// The time to look again that waits in the stage's queue: each waits there once.
     pub queued: Option<Instant>,
     pub is_looked_at: bool,
     pub is_in_flight: bool,
     /// It was seen while a job ran: look again when that is done.
     pub again: bool,
-    pub incident: Option<Incident>,
+    pub incident: Option<Box<Incident>>,
     pub kind: Option<Kind>,
     pub is_backed_up: bool,
     /// The file at the last look.
@@ -47,14 +47,10 @@ pub(super) struct Tracked {
     pub stored_at: Option<Instant>,
     /// When what a repair would put back was last found whole; at first, when the document was met.
     pub verified_at: Instant,
-    /// What lies beside it.
-    pub leftovers: HashMap<OsString, Beside>,
+    /// What lies beside it; `None`: nothing.
+    pub leftovers: Option<Box<Leftovers>>,
     /// It left its watch, and stays here only until nothing lies beside it any more.
     pub is_leaving: bool,
-    /// Those that were met and wait to be looked at.
-    pub met: VecDeque<OsString>,
-    /// Those that could not be copied to quarantine.
-    pub unkept: Vec<OsString>,
     /// Rotten versions that have been told.
     pub told_rotten: Vec<Version>,
     pub is_backup_failing: bool,
@@ -65,9 +61,9 @@ pub(super) struct Tracked {
     /// What a repair would come to.
     pub prospects: Prospects,
     /// What the last look found suspicious.
-    pub odd: Option<Odd>,
+    pub odd: Option<Box<Odd>>,
     /// What readers may stumble over in the bytes that were judged last.
-    pub findings: Vec<Finding>,
+    pub findings: Box<[Finding]>,
 }
 
 /// An incident that is open.
@@ -80,14 +76,14 @@ pub(super) struct Incident {
 
 impl Tracked {
     pub(super) fn new(document: DocumentId, watch: Arc<Watch>, literal: bool, directory: Arc<Directory>) -> Self {
-        let policy = Policy::of(&watch.rules, literal);
         Self {
-            subject: Subject { document, watch: watch.name.clone() },
+            document,
             watch,
             literal,
             directory,
             machine: Machine::new(false),
-            policy,
+            observes: false,
+            is_paused: false,
             known: None,
             queued: None,
             is_looked_at: false,
@@ -100,18 +96,21 @@ impl Tracked {
             generation: 0,
             stored_at: None,
             verified_at: Instant::now(),
-            leftovers: HashMap::new(),
+            leftovers: None,
             is_leaving: false,
-            met: VecDeque::new(),
-            unkept: Vec::new(),
             told_rotten: Vec::new(),
             is_backup_failing: false,
             lacks_leases: false,
             lacks_exchange: false,
             prospects: Prospects::default(),
             odd: None,
-            findings: Vec::new(),
+            findings: Box::default(),
         }
+    }
+
+    /// Which it is, and whose.
+    pub(super) fn subject(&self) -> Subject {
+        Subject { document: self.document.clone(), watch: self.watch.name.clone() }
     }
 
     /// Notes whose it is by now, and where; says whether it is guarded by other rules than before.
@@ -125,9 +124,8 @@ impl Tracked {
         self.directory = directory;
         let by_others = literal != self.literal || watch.rules != self.watch.rules;
         if literal != self.literal || !Arc::ptr_eq(&watch, &self.watch) {
-            self.subject.watch = watch.name.clone();
             (self.watch, self.literal) = (watch, literal);
-            self.policy = self.policy_under(standing);
+            self.steer(standing);
         }
         if by_others {
             // Weighed by these, it may come to something else.
@@ -144,21 +142,13 @@ impl Tracked {
 
     /// Is its folder open? Otherwise the handle is one through which nothing can be found.
     pub(super) fn is_reachable(&self) -> bool {
-        self.directory.path() == self.subject.document.directory()
-    }
-
-    /// Notes a leftover. Of many, some wait for the next sweep.
-    pub(super) fn meet(&mut self, name: &OsStr) {
-        const WAITING: usize = 64;
-        if self.met.len() < WAITING && !self.met.iter().any(|met| met == name) {
-            self.met.push_back(name.to_owned());
-        }
+        self.directory.path() == self.document.directory()
     }
 
     /// The next look, as the machine wants it.
     pub(super) fn look(&self, now: Instant) -> Work {
         let open_writer = if self.machine.reads_anyway(now) { OpenWriter::ReadAnyway } else { OpenWriter::Wait };
-        let confirmed = self.machine.confirmed(now, &self.policy);
+        let confirmed = self.machine.confirmed(now, &self.policy());
         Work::Look { open_writer, confirmed, stores: self.store_at().is_none_or(|at| at <= now) }
     }
 
@@ -169,7 +159,7 @@ impl Tracked {
 
     pub(super) fn task(&self, work: Work) -> Task {
         Task {
-            document: self.subject.document.clone(),
+            document: self.document.clone(),
             watch: Arc::clone(&self.watch),
             literal: self.literal,
             directory: Arc::clone(&self.directory),
@@ -202,23 +192,43 @@ impl Tracked {
         }
     }
 
-    pub(super) fn status(&self, standing: &Standing) -> FileStatus {
+    pub(super) fn status(&self) -> FileStatus {
         let (state, reason) = self.machine.state();
         let is_wrong = !matches!(state, State::Healthy);
         FileStatus {
-            subject: self.subject.clone(),
             state,
             reason,
-            guarding: guarding(standing, self.subject.document.path(), self),
+            guarding: self.guarding(),
             kind: self.kind.filter(|_| is_wrong),
-            findings: self.findings.clone(),
             last_good: self.known.as_ref().and_then(|known| known.last_good.clone()),
-            incident: self.incident.map(|incident| incident.id),
+            incident: self.incident.as_ref().map(|incident| incident.id),
             backed_up: self.is_backed_up,
+            stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
+            remarks: self.remarks(),
+            ..FileStatus::unproven(self.subject())
+        }
+    }
+
+    fn remarks(&self) -> Option<Box<Remarks>> {
+        let remarks = Remarks {
+            findings: self.findings.to_vec(),
             unrepairable: self.prospects.unrepairable.clone(),
             best_effort: self.best_effort(),
-            left_beside: self.unkept.clone(),
-            stock: self.known.as_ref().map(|known| known.stock).unwrap_or_default(),
-        }
+            left_beside: self.unkept().to_vec(),
+        };
+        (remarks != Remarks::default()).then(|| Box::new(remarks))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_takes_little_room() {
+        assert!(size_of::<Tracked>() <= 376, "{}", size_of::<Tracked>());
+        assert!(size_of::<FileStatus>() <= 96, "{}", size_of::<FileStatus>());
+        assert!(size_of::<Known>() <= 88, "{}", size_of::<Known>());
+        assert!(size_of::<Task>() <= 104, "{}", size_of::<Task>());
     }
 }

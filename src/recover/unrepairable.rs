@@ -13,7 +13,7 @@ impl Recover {
         let mut now = BTreeMap::<WatchName, (usize, &str)>::new();
         for tracked in self.documents.values() {
             if let Some(why) = &tracked.prospects.unrepairable {
-                now.entry(tracked.subject.watch.clone()).or_insert((0, why)).0 += 1;
+                now.entry(tracked.watch.name.clone()).or_insert((0, why)).0 += 1;
             }
         }
         let begins = |watch: &WatchName| !self.unrepairable.contains(watch);

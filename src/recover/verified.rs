@@ -116,8 +116,8 @@ impl Recover {
         tracked.is_backed_up = false;
         // There is nothing that the interval between two versions would spare.
         tracked.stored_at = None;
-        let subject = tracked.subject.clone();
-        self.is_status_stale = true;
+        let subject = tracked.subject();
+        self.stale.add(&document);
         self.say(Fact::VersionLost { subject, version }).await;
         self.look(&document);
     }
@@ -125,7 +125,7 @@ impl Recover {
     /// Says so when good files have no version that is known to be whole, and when all have one again.
     async fn tell_unverified(&mut self, now: Instant) {
         let mut unverified = self.documents.values().filter(|tracked| is_unverified(tracked, now));
-        let first = unverified.next().map(|tracked| tracked.subject.document.clone());
+        let first = unverified.next().map(|tracked| tracked.document.clone());
         let why = first.map(|first| {
             let others = match unverified.count() {
                 0 => String::new(),

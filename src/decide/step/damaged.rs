@@ -43,7 +43,7 @@ impl Stepper<'_> {
         if self.is_changing(&damage) {
             return self.hold(Reason::Changing, CHANGING, damage, Some(left));
         }
-        self.machine.phase = Phase::Settling(damage);
+        self.machine.phase = Phase::Settling(Box::new(damage));
         self.machine.due = self.in_(left);
         Next::Rest
     }
@@ -91,7 +91,7 @@ impl Stepper<'_> {
 
     pub(super) fn rest(&mut self, damage: Damage) -> Next {
         if let Phase::Held(_, held) = &mut self.machine.phase {
-            *held = damage;
+            **held = damage;
         }
         self.machine.due = self.machine.held_until;
         Next::Rest
@@ -154,7 +154,7 @@ impl Stepper<'_> {
             let why = "it was repaired too often: something damages it again and again";
             return self.hold(Reason::Breaker, why, damage, Some(left));
         }
-        self.machine.phase = Phase::Repairing(damage);
+        self.machine.phase = Phase::Repairing(Box::new(damage));
         self.machine.due = None;
         Next::Repair
     }
@@ -168,7 +168,7 @@ impl Stepper<'_> {
             damage.told.push(reason);
             self.notes.push(Note::Held(reason, why.to_owned()));
         }
-        self.machine.phase = Phase::Held(reason, damage);
+        self.machine.phase = Phase::Held(reason, Box::new(damage));
         self.machine.held_until = wait.and_then(|wait| self.in_(wait));
         self.machine.due = self.machine.held_until;
         Next::Rest
@@ -180,7 +180,7 @@ impl Stepper<'_> {
         self.machine.due = self.in_(wait);
         match self.machine.phase.clone() {
             Phase::Settling(damage) | Phase::Repairing(damage) if self.is_changing(&damage) => {
-                self.hold(Reason::Changing, CHANGING, damage, Some(wait));
+                self.hold(Reason::Changing, CHANGING, *damage, Some(wait));
             }
             Phase::Repairing(damage) => self.machine.phase = Phase::Settling(damage),
             _ => {}
@@ -205,7 +205,7 @@ impl Stepper<'_> {
             }
             Ended::BeingRead(why) => {
                 let wait = self.backoff(Duration::from_secs(1), Duration::from_secs(30));
-                self.hold(Reason::Linked, &why, damage, Some(wait));
+                self.hold(Reason::Linked, &why, *damage, Some(wait));
             }
             Ended::Held(reason, why) => {
                 let wait = match reason {
@@ -214,7 +214,7 @@ impl Stepper<'_> {
                     Reason::Suspicious | Reason::NoRoom => RETRY,
                     _ => self.backoff(Duration::from_secs(1), Duration::from_secs(300)),
                 };
-                self.hold(reason, &why, damage, Some(wait));
+                self.hold(reason, &why, *damage, Some(wait));
             }
         }
         self.machine.tries = self.machine.tries.saturating_add(1);

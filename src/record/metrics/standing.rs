@@ -28,7 +28,7 @@ impl Totals {
     fn add(&mut self, file: &FileStatus) {
         self.by_state[file.state as usize] += 1;
         self.without_backup += i64::from(!has_backup(file));
-        self.unrepairable += i64::from(file.unrepairable.is_some());
+        self.unrepairable += i64::from(file.unrepairable().is_some());
         self.incidents += i64::from(file.incident.is_some());
         self.breakers += i64::from(file.state == State::Held && file.reason == Some(Reason::Breaker));
         self.backup_files += file.stock.versions;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::config::Rules;
 use crate::document::DocumentId;
-use crate::event::{FileStatus, IncidentId, Stock, Subject};
+use crate::event::{FileStatus, IncidentId, Remarks, Stock, Subject};
 use crate::health::Level;
 use crate::verdict::{Reason, State};
 
@@ -20,28 +20,17 @@ fn metrics(watches: &[Arc<Watch>]) -> Metrics {
 }
 
 fn file(watch: &str, name: &str, state: State) -> FileStatus {
+    let document = DocumentId::new(Path::new("/srv"), OsStr::new(name));
     FileStatus {
-        subject: Subject {
-            document: DocumentId::new(Path::new("/srv"), OsStr::new(name)),
-            watch: WatchName::new(watch),
-        },
         state,
-        reason: None,
-        guarding: "guard",
-        kind: None,
-        findings: Vec::new(),
-        last_good: None,
-        incident: None,
         backed_up: true,
-        unrepairable: None,
-        best_effort: None,
-        left_beside: vec![],
         stock: Stock { versions: 2, version_bytes: 30, quarantine_bytes: 7 },
+        ..FileStatus::unproven(Subject { document, watch: WatchName::new(watch) })
     }
 }
 
 fn scrape(metrics: &Metrics, files: Vec<FileStatus>) -> String {
-    let status = Status { files: files.into(), judged: 0, first_sweep_done: true, ..Status::default() };
+    let status = Status { files: files.into_iter().collect(), judged: 0, first_sweep_done: true, ..Status::default() };
     let sick = Standing { level: Level::Degraded, detail: String::new() };
     String::from_utf8(metrics.encode(&status, &[("sweep", sick)])).unwrap()
 }
@@ -122,7 +111,8 @@ fn beyond_a_hundred_watches_the_rest_share_a_label() {
     for watch in &watches {
         metrics.rotten(&watch.name);
     }
-    let files = watches.iter().map(|watch| file(watch.name.as_str(), "a.json", State::Healthy)).collect();
+    let of = |watch: &Arc<Watch>| file(watch.name.as_str(), &format!("{}.json", watch.name), State::Healthy);
+    let files = watches.iter().map(of).collect();
     let text = scrape(&metrics, files);
     assert!(text.contains("jsonwarden_rot_total{watch=\"w099\"} 1\n"));
     assert!(text.contains("jsonwarden_rot_total{watch=\"_other\"} 2\n"));
@@ -136,8 +126,7 @@ fn gauges_follow_the_status_up_and_down() {
     let held = FileStatus {
         reason: Some(Reason::Breaker),
         incident: Some(IncidentId(3)),
-        unrepairable: Some("read-only".to_owned()),
-        best_effort: None,
+        remarks: Some(Box::new(Remarks { unrepairable: Some("read-only".into()), ..Remarks::default() })),
         ..file("a", "held.json", State::Held)
     };
     let text = scrape(&metrics, vec![held, file("a", "b.json", State::Healthy)]);

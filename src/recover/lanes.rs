@@ -22,8 +22,9 @@ const THREADS: usize = 2;
 /// Beyond so many mounts they share lanes.
 const LANE_LIMIT: u64 = 16;
 
-/// So many first looks share their syncs, and no more than so many documents' folders are open at once.
-const BATCH_LIMIT: usize = 64;
+/// So many first looks share their syncs, which take nearly all of the time where other programs write to the disk, too;
+/// and no more than so many documents' folders are open at once.
+const BATCH_LIMIT: usize = 256;
 
 /// A finished job: which lane's thread is free again, and what came of one document.
 #[derive(Debug)]

@@ -134,7 +134,9 @@ fn read_versions(tools: &Tools, rate: Scrub, tell: &dyn Fn(Finished)) -> Finishe
             if one.is_rotten {
                 tell(Finished::Rotten(folder.document().clone(), one.version, one.path));
             }
-            std::thread::sleep(Duration::from_secs(1).mul_f64(ratio(one.file_bytes, rate.bytes_per_second)));
+            std::thread::sleep(
+                Duration::from_secs(1).mul_f64(ratio(one.file_bytes.max(FILE_BYTES_MIN), rate.bytes_per_second)),
+            );
             true
         });
         true

@@ -16,8 +16,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use attempt::Wanted;
 pub use error::WriteError;
-use keeping::{Beside, How};
+use keeping::How;
 pub use place::{own_state_dir, resolved};
 use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
@@ -147,8 +148,12 @@ impl Writer {
     /// They are invalid or suspicious, the lock was not to be had in time, or something failed: nothing was changed.
     pub fn replace(&self, bytes: &[u8]) -> std::result::Result<Written, WriteError> {
         // Before anything is locked or made: who sends nonsense keeps nobody waiting.
-        self.refuse_invalid(bytes)?;
-        self.update(Damaged::Replace, |_| Ok(bytes.to_vec()))
+        let checked = self.checked(bytes)?;
+        let deadline = self.deadline();
+        let lock = self.lock(deadline)?;
+        let mut edit = |_: Option<Present>| Some(bytes.to_vec());
+        let wanted = Wanted { damaged: Damaged::Replace, checked: Some(checked), edit: &mut edit };
+        self.write(&lock, deadline, wanted)?.ok_or_else(|| self.called_off())
     }
 
     /// Makes new bytes from the present ones, under the lock. `edit` gets `None` where nothing stands yet, or nothing that
@@ -191,13 +196,17 @@ impl Writer {
     ) -> std::result::Result<Written, E> {
         let mut refused = None;
         let mut edit = |present: Option<Present>| edit(present).map_err(|error| refused = Some(error)).ok();
-        let written = self.write(lock, deadline, damaged, &mut edit);
+        let written = self.write(lock, deadline, Wanted { damaged, checked: None, edit: &mut edit });
         match (refused, written) {
             (Some(error), _) => Err(error),
             (None, Err(error)) => Err(error.into()),
             (None, Ok(Some(written))) => Ok(written),
-            (None, Ok(None)) => Err(WriteError::from(self.refused("its update was called off")).into()),
+            (None, Ok(None)) => Err(self.called_off().into()),
         }
+    }
+
+    fn called_off(&self) -> WriteError {
+        self.refused("its update was called off").into()
     }
 
     /// Waits for the document's lock.
@@ -211,8 +220,7 @@ impl Writer {
     /// # Errors
     /// `Invalid` or `Suspicious` when it is not; or the versions cannot be read.
     pub fn refuse_invalid(&self, bytes: &[u8]) -> std::result::Result<Dialect, WriteError> {
-        let folder = self.versions()?;
-        self.fit(folder.as_ref(), Beside::LastGood, bytes).map(|fit| fit.dialect)
+        self.checked(bytes).map(|checked| checked.fit.dialect)
     }
 
     /// The document's versions; `None`: nothing of it was ever stored.
@@ -265,13 +273,23 @@ impl Writer {
         Ok(self.disk.look(&self.directory, self.document.name())?.is_some())
     }
 
-    /// Would this be fit to follow what is there? As [`Writer::refuse_invalid`], but for what is known of older versions.
+    /// Would a value that was written as plain JSON be fit to follow what is there? As [`Writer::refuse_invalid`], but for
+    /// what is known of older versions.
     ///
     /// # Errors
     /// `Invalid` or `Suspicious` when it would not.
     pub(crate) fn refuse_unfit(&self, present: Option<Present>, bytes: &[u8]) -> std::result::Result<(), WriteError> {
         let before = present.map(|present| Content { bytes: present.bytes, dialect: present.dialect });
-        self.judged_fit(before, How::Replaces, bytes, |_| Ok(false)).map(|_| ())
+        match before.map(|before| self.rules.dialect.unwrap_or(before.dialect)) {
+            // Every other dialect reads plain JSON; and that little is left is meant.
+            Some(dialect)
+                if dialect != Dialect::Jsonl && self.rules.on_suspicious == OnSuspicious::Alert && !self.accepts =>
+            {
+                let found = validate::weigh_small(Content { bytes, dialect }, before, &self.rules.expectations);
+                found.map_or(Ok(()), |fault| Err(WriteError::of(fault)))
+            }
+            _ => self.judged_fit(before, How::Replaces, bytes, |_| Ok(false)).map(|_| ()),
+        }
     }
 
     fn refused(&self, why: &str) -> Error {

@@ -121,6 +121,14 @@ impl Folder {
         catalogue.newest_first().map(&mut weigh).collect()
     }
 
+    /// How many versions there are.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn count(&self) -> Result<u64> {
+        Ok(self.catalogue()?.newest_first().count() as u64)
+    }
+
     /// The newest version.
     ///
     /// # Errors

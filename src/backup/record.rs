@@ -70,14 +70,17 @@ impl Record {
 
     /// The same, with this appended.
     pub(super) fn append(&mut self, text: &[u8]) {
-        let mut from = self.text.len();
+        let (mut from, known) = (self.text.len(), self.lines.len());
         self.text.extend_from_slice(text);
         for line in text.split(|byte| *byte == b'\n') {
             let place = from..from + line.len();
             from = place.end + 1;
             self.lines.extend(subject(line).map(|version| (version, place)));
         }
-        self.lines.sort_by_key(|(version, _)| *version);
+        // Mostly the next line is about the next version, and there may be a hundred thousand before it.
+        if !self.lines[known.saturating_sub(1)..].is_sorted_by_key(|(version, _)| *version) {
+            self.lines.sort_by_key(|(version, _)| *version);
+        }
     }
 
     /// Its text.

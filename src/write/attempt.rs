@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::Put;
-use super::keeping::{Beside, Standing};
+use super::keeping::{Beside, Checked, Standing};
 use super::{Damaged, Present, WriteError, Writer, Written, left};
 use crate::backup::{Folder, Keep};
 use crate::config::OnSuspicious;
 use crate::disk::attributes::Attributes;
-use crate::document::{Digest, Mark, Stored};
+use crate::document::{Digest, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::hint;
 use crate::lock::Lock;
@@ -19,7 +19,15 @@ use crate::validate::{self, Content};
 use crate::verdict::{Certainty, Fault, Verdict};
 
 /// What makes the new bytes; `None`: it does not want to.
-pub(super) type Edit<'a> = dyn FnMut(Option<Present>) -> Option<Vec<u8>> + 'a;
+type Edit<'a> = dyn FnMut(Option<Present>) -> Option<Vec<u8>> + 'a;
+
+/// What is to be written.
+pub(super) struct Wanted<'a, 'edit> {
+    pub damaged: Damaged,
+    /// What the new bytes are, where they are known beforehand.
+    pub checked: Option<Checked>,
+    pub edit: &'a mut Edit<'edit>,
+}
 
 /// So often another program may write between our look and our exchange.
 const ATTEMPTS: usize = 32;
@@ -35,6 +43,9 @@ const PAIR_SPAN: Duration = Duration::from_secs(1);
 
 /// Every so many versions those are removed that need not be kept.
 const PRUNE_EVERY: u64 = 16;
+
+/// Where there are many, that is when one in so many may have come to be too many: all of them are looked at.
+const PRUNE_SHARE: u64 = 16;
 
 /// What one attempt came to.
 enum Ended {
@@ -70,13 +81,12 @@ impl Writer {
         &self,
         lock: &Lock,
         deadline: Instant,
-        damaged: Damaged,
-        edit: &mut Edit,
+        mut wanted: Wanted,
     ) -> std::result::Result<Option<Written>, WriteError> {
         self.finish_interrupted(deadline)?;
         let mut attempts = 0;
         while attempts < ATTEMPTS {
-            match self.attempt(lock, deadline, damaged, edit)? {
+            match self.attempt(lock, deadline, &mut wanted)? {
                 Ended::Written(written) => return Ok(Some(written)),
                 Ended::CalledOff => return Ok(None),
                 Ended::Again => attempts += 1,
@@ -88,13 +98,9 @@ impl Writer {
         Err(self.refused(KEPT_BUSY).into())
     }
 
-    fn attempt(
-        &self,
-        lock: &Lock,
-        deadline: Instant,
-        damaged: Damaged,
-        edit: &mut Edit,
-    ) -> std::result::Result<Ended, WriteError> {
+    fn attempt(&self, lock: &Lock, deadline: Instant, wanted: &mut Wanted) -> std::result::Result<Ended, WriteError> {
+        let Wanted { damaged, checked, edit } = wanted;
+        let damaged = *damaged;
         let folder = self.backups.make(&self.document).map_err(|error| self.told_of_room(error))?;
         let folder = folder.compressing(self.rules.compress).expecting(&self.rules.expectations);
         // Held from here to the end: nobody may take what we stage for the remains of a process that died.
@@ -107,7 +113,7 @@ impl Writer {
         if present.signature.is_fixed {
             return Err(self.refused("it is immutable or append-only; take that off with `chattr -i -a` first").into());
         }
-        let base = self.base(&folder, &present, damaged)?;
+        let base = self.base(&folder, &present, damaged, *checked)?;
         let stored = match &base {
             Base::Good(stored) | Base::Suspicious(stored) => Some(stored),
             Base::Nothing => None,
@@ -126,8 +132,10 @@ impl Writer {
             (Base::Suspicious(_), _) => Beside::Held,
             _ => Beside::LastGood,
         };
-        let fit = self.fit(Some(&folder), beside, &bytes)?;
-        if let Some(&Stored { version, digest, .. }) = stored.filter(|stored| Digest::of(&bytes) == stored.digest) {
+        let known = checked.filter(|checked| matches!(&base, Base::Good(stored) if checked.is_beside(stored)));
+        let fit = known.map_or_else(|| self.fit(&folder, beside, &bytes), |checked| Ok(checked.fit))?;
+        let new = Digest::of(&bytes);
+        if let Some(&Stored { version, digest, .. }) = stored.filter(|stored| new == stored.digest) {
             folder.keeps(digest)?;
             if let Base::Suspicious(stored) = &base {
                 folder.mark(stored, fit.mark, "accept")?;
@@ -136,16 +144,23 @@ impl Writer {
             return Ok(Ended::Written(Written { version, digest, is_changed: false, is_accepted }));
         }
         self.refuse_lost(lock)?;
-        let put = self.put(&folder, present, &bytes, fit, lock)?;
+        let put = self.put(&folder, present, (&bytes, new), fit, lock)?;
         Ok(self.ended(&folder, &put))
     }
 
     /// What the new bytes are made from, or put in the place of. Over a suspicious version a whole new document is written;
     /// nothing is made from one, unless somebody accepts it: it would pass for good. With no good version behind it nothing
     /// can have been lost.
-    fn base(&self, folder: &Folder, present: &Reading, damaged: Damaged) -> std::result::Result<Base, WriteError> {
+    fn base(
+        &self,
+        folder: &Folder,
+        present: &Reading,
+        damaged: Damaged,
+        checked: Option<Checked>,
+    ) -> std::result::Result<Base, WriteError> {
         let replaces = damaged == Damaged::Replace;
-        match self.keep(folder, present).map_err(|error| self.told_of_room(error))? {
+        let read = checked.and_then(Checked::read);
+        match self.keep(folder, present, read).map_err(|error| self.told_of_room(error))? {
             Standing::Good(stored) => Ok(Base::Good(stored)),
             Standing::Suspicious(stored, _, good) if replaces || self.accepts || good.is_none() => {
                 Ok(Base::Suspicious(stored))
@@ -167,7 +182,7 @@ impl Writer {
 
     fn ended(&self, folder: &Folder, put: &Put) -> Ended {
         let Put::Done(stored) = put else { return Ended::Again };
-        if stored.version.0.is_multiple_of(PRUNE_EVERY) {
+        if is_time_to_prune(stored.version, || folder.count().unwrap_or_default()) {
             // Only after a write that succeeded; what cannot be removed now goes next time.
             let _ = folder.prune_as_of(Keep::of(&self.rules), self.backups.believed_in_passing());
         }
@@ -178,13 +193,14 @@ impl Writer {
     /// Puts the first bytes where nothing stands.
     fn create(&self, folder: &Folder, lock: &Lock, edit: &mut Edit) -> std::result::Result<Ended, WriteError> {
         let Some(bytes) = edit(None) else { return Ok(Ended::CalledOff) };
-        let fit = self.fit(Some(folder), Beside::LastGood, &bytes)?;
+        let fit = self.fit(folder, Beside::LastGood, &bytes)?;
         self.refuse_lost(lock)?;
         let begun = swap::begin(&self.disk, &self.directory, &self.document, None);
         let begun = begun.map_err(|error| self.told_of_room(error))?;
         let attributes: Result<Attributes> = self.disk.attributes(&begun.file, self.document.path());
         let taken = attributes.and_then(|attributes| {
-            Self::store(folder, &bytes, fit, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
+            let bytes = (bytes.as_slice(), Digest::of(&bytes));
+            Self::store(folder, bytes, fit, &attributes).map(|(stored, is_new)| (stored, is_new, attributes))
         });
         let (stored, is_new, attributes) = match taken {
             Ok(taken) => taken,
@@ -269,5 +285,22 @@ impl Writer {
             Outcome::NothingGood => "no version is left that may be put back".to_owned(),
         };
         Err(self.refused(&format!("it is damaged ({}: {}), and cannot be repaired: {why}", fault.kind, fault.cause)))
+    }
+}
+
+/// Is it time to remove what need not be kept? `count` says how many versions there are.
+fn is_time_to_prune(version: Version, count: impl FnOnce() -> u64) -> bool {
+    version.0.is_multiple_of(PRUNE_EVERY)
+        && version.0.is_multiple_of((count() / PRUNE_SHARE).next_power_of_two().max(PRUNE_EVERY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_versions_are_looked_through_more_seldom_than_few() {
+        let times = |count: u64| (1..=4096).filter(|version| is_time_to_prune(Version(*version), || count)).count();
+        assert_eq!([0, 30, 256, 1000, 10_000].map(times), [256, 256, 256, 64, 4]);
     }
 }

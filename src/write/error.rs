@@ -1,7 +1,7 @@
 //! Why a write is not done.
 
 use crate::error::Error;
-use crate::verdict::Fault;
+use crate::verdict::{Fault, Kind};
 
 /// Why a write was not done: nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,14 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// What is told of new bytes that are not what is expected of a version.
+    pub(super) fn of(fault: Fault) -> Self {
+        match fault.kind {
+            Kind::Reset | Kind::Shrunk | Kind::Redacted => Self::Suspicious(fault),
+            _ => Self::Invalid(fault),
+        }
+    }
+
     /// The exit status of a command that ends with this error.
     #[must_use]
     pub fn exit_status(&self) -> u8 {

@@ -30,10 +30,17 @@ pub(super) enum Put {
 
 impl Writer {
     /// Puts new bytes in the place of the present ones, which are kept.
-    pub(super) fn put(&self, folder: &Folder, present: Reading, bytes: &[u8], fit: Fit, lock: &Lock) -> Result<Put> {
+    pub(super) fn put(
+        &self,
+        folder: &Folder,
+        present: Reading,
+        (bytes, digest): (&[u8], Digest),
+        fit: Fit,
+        lock: &Lock,
+    ) -> Result<Put> {
         let attributes = self.disk.attributes(&present.file, self.document.path())?;
         let mut prepared = self.prepared(&present.signature, bytes, fit.dialect, &attributes);
-        let stored = Self::store(folder, bytes, fit, &attributes);
+        let stored = Self::store(folder, (bytes, digest), fit, &attributes);
         if let Some(begun) = prepared.take_if(|_| stored.is_err()) {
             begun.discard(&self.disk, &self.directory);
         }

@@ -53,22 +53,36 @@ pub(super) struct Fit {
     pub mark: Mark,
 }
 
+/// What new bytes are beside the last good version, as it was read just now.
+#[derive(Clone, Copy)]
+pub(super) struct Checked {
+    pub fit: Fit,
+    beside: Option<(Digest, Dialect)>,
+}
+
+impl Checked {
+    /// Is it this version that they were weighed beside?
+    pub(super) fn is_beside(&self, stored: &Stored) -> bool {
+        self.beside == Some((stored.digest, stored.dialect))
+    }
+
+    /// The bytes that a version was found to have.
+    pub(super) fn read(self) -> Option<Digest> {
+        self.beside.map(|(digest, _)| digest)
+    }
+}
+
 impl Writer {
     /// What new bytes are to the document.
     ///
     /// # Errors
     /// `Invalid` when they read in no dialect or break its rules, `Suspicious` when they are hardly meant; or the versions
     /// cannot be read.
-    pub(super) fn fit(
-        &self,
-        folder: Option<&Folder>,
-        beside: Beside,
-        bytes: &[u8],
-    ) -> std::result::Result<Fit, WriteError> {
-        let is_accepted = |digest| folder.map_or(Ok(false), |folder| folder.accepts(digest));
+    pub(super) fn fit(&self, folder: &Folder, beside: Beside, bytes: &[u8]) -> std::result::Result<Fit, WriteError> {
+        let is_accepted = |digest| folder.accepts(digest);
         let (last_good, before) = match beside {
             Beside::Present(present) | Beside::Trimmed(present) => (None, Some(present)),
-            Beside::LastGood | Beside::Held => (folder.map(Folder::last_good_bytes).transpose()?.flatten(), None),
+            Beside::LastGood | Beside::Held => (folder.last_good_bytes()?, None),
         };
         let stored = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
         let how = match beside {
@@ -99,6 +113,16 @@ impl Writer {
             return Ok(Fit { mark: Mark::Accepted, ..fit });
         }
         Err(WriteError::Suspicious(fault))
+    }
+
+    /// The same beside the last good version, for somebody who holds no lock yet.
+    pub(super) fn checked(&self, bytes: &[u8]) -> std::result::Result<Checked, WriteError> {
+        let folder = self.versions()?;
+        let last_good = folder.as_ref().map(Folder::last_good_bytes).transpose()?.flatten();
+        let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
+        let is_accepted = |digest| folder.as_ref().map_or(Ok(false), |folder| folder.accepts(digest));
+        let fit = self.judged_fit(before, How::Replaces, bytes, is_accepted)?;
+        Ok(Checked { fit, beside: last_good.map(|(stored, _)| (stored.digest, stored.dialect)) })
     }
 
     /// What new bytes are beside the last good ones; `is_accepted` says whether a person accepted them before.
@@ -132,10 +156,7 @@ impl Writer {
                 Some(other) => fault = other,
             }
         }
-        Err(match fault.kind {
-            Kind::Reset | Kind::Shrunk | Kind::Redacted => WriteError::Suspicious(fault),
-            _ => WriteError::Invalid(fault),
-        })
+        Err(WriteError::of(fault))
     }
 
     /// Is it written on purpose that little is left? Whoever calls us to write a small document wants a small one, and a
@@ -156,13 +177,14 @@ impl Writer {
     }
 
     /// Sees to it that the present bytes are stored, if they read: they are about to be replaced. They are judged as a daemon
-    /// would, beside the last good version: what is suspicious is kept as that, and is nobody's last good version.
-    pub(super) fn keep(&self, folder: &Folder, present: &Reading) -> Result<Standing> {
+    /// would, beside the last good version: what is suspicious is kept as that, and is nobody's last good version. `read` are
+    /// the bytes that a version was found to have just now.
+    pub(super) fn keep(&self, folder: &Folder, present: &Reading, read: Option<Digest>) -> Result<Standing> {
         let &Reading { ref bytes, digest, ref file, .. } = present;
         if let Some(newest) = folder.newest()?.filter(|newest| newest.digest == digest)
             && newest.mark.is_last_good()
             // Storing the new bytes makes it durable too, before the exchange: they are in one folder.
-            && folder.has(digest)?
+            && (read == Some(digest) || folder.has(digest)?)
         {
             return Ok(Standing::Good(newest));
         }
@@ -197,8 +219,13 @@ impl Writer {
 
     /// Stores the new bytes, durably, before they get to the name: damage that comes right after the write was acknowledged
     /// must find a copy. Says whether they had to be.
-    pub(super) fn store(folder: &Folder, bytes: &[u8], fit: Fit, attributes: &Attributes) -> Result<(Stored, bool)> {
-        let (Fit { dialect, mark }, digest, attributes) = (fit, Digest::of(bytes), attributes.clone());
+    pub(super) fn store(
+        folder: &Folder,
+        (bytes, digest): (&[u8], Digest),
+        fit: Fit,
+        attributes: &Attributes,
+    ) -> Result<(Stored, bool)> {
+        let (Fit { dialect, mark }, attributes) = (fit, attributes.clone());
         let taken = folder.take(&New { bytes, digest, mark, dialect, origin: "write", attributes })?;
         let is_new = matches!(taken, Taken::New(_));
         Ok((stored(taken), is_new))

@@ -147,12 +147,15 @@ impl Disk {
     pub fn open(&self, directory: &Directory, name: &OsStr) -> Result<Opened> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let path = || directory.path().join(name);
-        // Opening a device may act on it (a tape rewinds): look first, and look again at what was opened.
-        let before = match self.look(directory, name)? {
-            None => return Ok(Opened::Missing),
-            Some(signature) if !signature.is_regular() => return Ok(Opened::Other(signature)),
-            Some(signature) => signature,
-        };
+        // Opening a device may act on it (a tape rewinds): look first, and look again at what was opened. Nobody puts one
+        // into a folder of our own.
+        if !directory.is_ours() {
+            match self.look(directory, name)? {
+                None => return Ok(Opened::Missing),
+                Some(signature) if !signature.is_regular() => return Ok(Opened::Other(signature)),
+                Some(_) => {}
+            }
+        }
         match rustix::fs::openat(directory, name, flags, Mode::empty()) {
             Ok(handle) => {
                 let file = File::from(handle);
@@ -160,7 +163,9 @@ impl Disk {
                 Ok(if signature.is_regular() { Opened::File(file, signature) } else { Opened::Other(signature) })
             }
             Err(rustix::io::Errno::NOENT) => Ok(Opened::Missing),
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => Ok(Opened::Other(before)),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => {
+                Ok(self.look(directory, name)?.map_or(Opened::Missing, Opened::Other))
+            }
             Err(errno) => Err(Error::new("opening", path(), errno)),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::compress;
@@ -79,26 +80,32 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub(super) fn catalogue(&self) -> Result<Arc<Catalogue>> {
+        // While the lock is ours nobody else changes it, and what we change we know.
+        let is_certain = self.is_locked() && self.has_looked.load(Ordering::Relaxed);
+        if let Some(known) = self.known(|_| is_certain) {
+            return Ok(known);
+        }
         // Before it is read: what changes meanwhile shows the next time.
         let looked = self.looked()?;
-        let is_known = |known: &&Known| known.document == self.document && known.looked == looked;
-        if let Some(known) = self.remembered.inner().as_ref().filter(is_known) {
-            return Ok(Arc::clone(&known.catalogue));
-        }
-        let catalogue = Arc::new(self.read_catalogue()?);
+        let catalogue = self.known(|known| known.looked == looked).map_or_else(|| self.read_catalogue(), Ok)?;
         // Not every kernel dates what changes within some milliseconds apart: only while nobody else changes it is it known.
         if self.is_locked() {
-            let (document, catalogue) = (self.document.clone(), Arc::clone(&catalogue));
-            *self.remembered.inner() = Some(Known { document, looked, catalogue });
+            self.remember(looked, Arc::clone(&catalogue));
         }
         Ok(catalogue)
     }
 
-    /// Knows that a temporary of ours is all that has come to the folder, which nobody else changes: we hold the lock.
-    pub(super) fn catalogue_stands(&self, catalogue: Arc<Catalogue>) {
-        self.forget_catalogue();
-        let Ok(looked) = self.looked() else { return };
+    fn known(&self, is_so: impl FnOnce(&Known) -> bool) -> Option<Arc<Catalogue>> {
+        let known = self.remembered.inner();
+        known
+            .as_ref()
+            .filter(|known| known.document == self.document && is_so(known))
+            .map(|known| known.catalogue.clone())
+    }
+
+    fn remember(&self, looked: Looked, catalogue: Arc<Catalogue>) {
         *self.remembered.inner() = Some(Known { document: self.document.clone(), looked, catalogue });
+        self.has_looked.store(true, Ordering::Relaxed);
     }
 
     /// Takes the version into the catalogue that has just got its name. `before` is what was known of the folder.
@@ -107,7 +114,11 @@ impl Folder {
         let Ok(mut catalogue) = Arc::try_unwrap(before) else { return };
         catalogue.record.append(line);
         catalogue.names.push((name, version));
-        self.catalogue_stands(Arc::new(catalogue));
+        // What others left was removed before, and what we began has its name.
+        catalogue.half_done.clear();
+        if let Ok(looked) = self.looked() {
+            self.remember(looked, Arc::new(catalogue));
+        }
     }
 
     /// Reads it again the next time, whatever it looks like: we have changed it ourselves.
@@ -120,7 +131,7 @@ impl Folder {
         Ok((self.directory.signature()?, record))
     }
 
-    fn read_catalogue(&self) -> Result<Catalogue> {
+    fn read_catalogue(&self) -> Result<Arc<Catalogue>> {
         let (mut names, mut half_done) = (Vec::new(), Vec::new());
         // The names before the record: a version is recorded before it is named, so that no suspicious one is ever taken
         // for one of which nothing is recorded, and passes for good while it is being stored.
@@ -134,7 +145,7 @@ impl Folder {
             true
         })?;
         names.sort_unstable_by_key(|(_, found)| (found.version, found.taken));
-        Ok(Catalogue { names, record: Record::new(&self.record_text()?), half_done })
+        Ok(Arc::new(Catalogue { names, record: Record::new(&self.record_text()?), half_done }))
     }
 
     fn record_text(&self) -> Result<Vec<u8>> {

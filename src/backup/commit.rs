@@ -37,17 +37,13 @@ impl Folder {
     /// Writes a version under a temporary name; it is not durable yet.
     pub(super) fn stage(&self, new: &New) -> Result<Staged> {
         self.clear()?;
-        let catalogue = self.catalogue()?;
         let packed = compress::packed(new.bytes, self.compress);
         let extension = if matches!(packed, Cow::Owned(_)) { compress::EXTENSION } else { "" };
         let name = OsString::from(format!(".new-{}{extension}", new.digest));
         let path = self.directory.path().join(&name);
         let file = self.disk.create(&self.directory, &name, new.attributes.mode & 0o600 | 0o400)?;
         match self.disk.write(&file, &path, &packed) {
-            Ok(()) => {
-                self.catalogue_stands(catalogue);
-                Ok(Staged { name, file, remark: new.remark(packed.len() as u64) })
-            }
+            Ok(()) => Ok(Staged { name, file, remark: new.remark(packed.len() as u64) }),
             Err(error) => {
                 // It is ours and incomplete; the first error is the one worth telling.
                 let _ = self.disk.unlink(&self.directory, &name);

@@ -40,6 +40,13 @@ fn frame(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// What is wrong with them, in words.
 pub(super) fn unpacked(frame: &[u8], limit: u64) -> Result<Vec<u8>, String> {
+    // Ours say how long they are, and need no window then.
+    if let Ok(Some(length)) = zstd::zstd_safe::get_frame_content_size(frame)
+        && let Some(length) = usize::try_from(length).ok().filter(|_| length <= limit)
+        && let Ok(plain) = zstd::bulk::decompress(frame, length)
+    {
+        return Ok(plain);
+    }
     let mut plain = Vec::new();
     zstd::stream::read::Decoder::with_buffer(frame)
         .and_then(|decoder| decoder.take(limit.saturating_add(1)).read_to_end(&mut plain))

@@ -30,6 +30,8 @@ pub struct Folder {
     pub(super) expectations: Expectations,
     pub(super) remembered: Remembered,
     is_locked: AtomicBool,
+    /// Since then: was the folder looked at?
+    pub(super) has_looked: AtomicBool,
 }
 
 /// How long to wait for the folder's lock; it is held for a few file operations at a time.
@@ -41,7 +43,8 @@ const BLOCK_BYTES: u64 = 4096;
 impl Folder {
     pub(super) fn new(disk: Disk, directory: Directory, document: DocumentId, remembered: Remembered) -> Self {
         let (compress, expectations) = (Compress::Never, Expectations::default());
-        Self { disk, directory, document, compress, expectations, remembered, is_locked: AtomicBool::new(false) }
+        let (is_locked, has_looked) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { disk, directory, document, compress, expectations, remembered, is_locked, has_looked }
     }
 
     /// The same, but what it stores from now on is compressed so.
@@ -94,6 +97,7 @@ impl Folder {
     /// `Locked` after `limit`.
     pub fn lock_within(&self, limit: Duration) -> Result<()> {
         self.disk.lock_directory(&self.directory, limit)?;
+        self.has_looked.store(false, Ordering::Relaxed);
         self.is_locked.store(true, Ordering::Relaxed);
         Ok(())
     }

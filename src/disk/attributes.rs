@@ -29,6 +29,9 @@ const PERMISSIONS: u32 = 0o1777;
 /// More than this of attributes in one file, and the kernel refuses it too (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`, xattr(7)).
 const LIMIT_BYTES: usize = 64 << 10;
 
+/// Mostly there is none, or a short one.
+const USUAL_BYTES: usize = 1 << 10;
+
 impl Disk {
     /// The attributes of an open file.
     ///
@@ -90,24 +93,32 @@ fn apply(file: &File, wanted: &Attributes) -> rustix::io::Result<()> {
 }
 
 fn extended(file: &File) -> rustix::io::Result<Vec<(CString, Vec<u8>)>> {
-    let mut names = vec![0; LIMIT_BYTES];
-    let length = match rustix::fs::flistxattr(file, names.as_mut_slice()) {
+    let names = match filled(|buffer| rustix::fs::flistxattr(file, buffer)) {
         Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
         result => result?,
     };
     let mut extended = Vec::new();
-    for name in
-        names[..length].split_inclusive(|byte| *byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok())
-    {
+    for name in names.split_inclusive(|byte| *byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok()) {
         if is_kept(name) {
-            let mut value = vec![0; LIMIT_BYTES];
-            let length = rustix::fs::fgetxattr(file, name, value.as_mut_slice())?;
-            value.truncate(length);
-            extended.push((name.to_owned(), value));
+            extended.push((name.to_owned(), filled(|buffer| rustix::fs::fgetxattr(file, name, buffer))?));
         }
     }
     extended.sort_unstable();
     Ok(extended)
+}
+
+/// What a call fills a buffer with.
+fn filled(mut fill: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
+    let mut buffer = vec![0; USUAL_BYTES];
+    let length = match fill(&mut buffer) {
+        Err(rustix::io::Errno::RANGE) => {
+            buffer.resize(LIMIT_BYTES, 0);
+            fill(&mut buffer)?
+        }
+        filled => filled?,
+    };
+    buffer.truncate(length);
+    Ok(buffer)
 }
 
 /// Capabilities and trusted attributes belong to the inode they were given to, not to its contents.

@@ -209,9 +209,10 @@ impl Writer {
         if !is_untouched || contents()?.is_some_and(|contents| Digest::of(&contents.bytes) == digest) {
             return Ok(());
         }
-        // It may have been written since, which dates it.
-        let now = self.disk.signature(&file, self.document.path())?;
-        if !now.is_dated_as(&staged.signature) {
+        // It may have been written since, which dates it; but one that is cut off is dated only then (ext4), by somebody who
+        // has it open.
+        let is_at_it = matches!(lease::request(&file), Request::Busy);
+        if is_at_it || !self.disk.signature(&file, self.document.path())?.is_dated_as(&staged.signature) {
             return Ok(());
         }
         let why = Cause::Damaged("what was written reads back differently".to_owned());

@@ -157,9 +157,13 @@ mod tests {
         let disk = Disk::default();
         for _ in 0..100 {
             let mut files: Vec<File> = (0..3).map(|_| tempfile::tempfile().unwrap()).collect();
-            files.iter_mut().for_each(|file| file.write_all(b"{}").unwrap());
+            for file in &mut files {
+                file.write_all(b"{}").unwrap();
+            }
             let begun: Vec<Syncing> = files.iter().map(|file| disk.begin_sync(file, Path::new("a")).unwrap()).collect();
-            begun.into_iter().for_each(|begun| begun.wait().unwrap());
+            for begun in begun {
+                begun.wait().unwrap();
+            }
         }
         assert!((1..=IDLE_MOST).contains(&threads()), "{} threads", threads());
         let begun = std::time::Instant::now();

@@ -92,10 +92,7 @@ impl Writer {
         };
         let before = before.or(stored);
         let fit = self.judged_fit(before, how, bytes, is_accepted)?;
-        match folder.filter(|_| before.is_none() && fit.mark == Mark::Good) {
-            Some(folder) => self.fit_beside_lost(folder, how, bytes, fit),
-            None => Ok(fit),
-        }
+        if before.is_none() { self.fit_beside_lost(folder, how, bytes, fit) } else { Ok(fit) }
     }
 
     /// The same, where no good version is whole any more.
@@ -107,6 +104,9 @@ impl Writer {
         fit: Fit,
     ) -> std::result::Result<Fit, WriteError> {
         let now = Content { bytes, dialect: fit.dialect };
+        if fit.mark != Mark::Good {
+            return Ok(fit);
+        }
         let Some(fault) = folder.weigh_beside_lost(now, &self.rules.expectations)? else { return Ok(fit) };
         let accepts = self.accepts || self.rules.on_suspicious == OnSuspicious::Accept;
         if accepts || self.means(fault.kind, how) || folder.accepts(Digest::of(bytes))? {
@@ -122,6 +122,10 @@ impl Writer {
         let before = last_good.as_ref().map(|(stored, bytes)| Content { bytes, dialect: stored.dialect });
         let is_accepted = |digest| folder.as_ref().map_or(Ok(false), |folder| folder.accepts(digest));
         let fit = self.judged_fit(before, How::Replaces, bytes, is_accepted)?;
+        let fit = match &folder {
+            Some(folder) if before.is_none() => self.fit_beside_lost(folder, How::Replaces, bytes, fit)?,
+            _ => fit,
+        };
         Ok(Checked { fit, beside: last_good.map(|(stored, _)| (stored.digest, stored.dialect)) })
     }
 

@@ -91,6 +91,32 @@ fn a_change_that_fails_or_panics_or_breaks_the_rules_spoils_only_itself() {
 }
 
 #[test]
+fn a_placeholder_over_a_value_is_refused_among_changes_that_are_written() {
+    let bench = Bench::new();
+    let options = Options::new().state_dir(&bench.state);
+    let guarded = Guarded::<BTreeMap<String, String>>::open_or_default(bench.path(), &options).unwrap();
+    let set = |key: &str, value: &str| guarded.update(|all| all.insert(key.to_owned(), value.to_owned())).map(|_| ());
+    set("token", "s3cret").unwrap();
+    let together = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for thread in 0..8u32 {
+            let (set, together) = (&set, &together);
+            scope.spawn(move || {
+                together.wait();
+                if thread == 0 {
+                    let refused = set("token", "**REDACTED**");
+                    assert!(matches!(refused, Err(WriteError::Suspicious(_))), "{refused:?}");
+                } else {
+                    set(&thread.to_string(), "said").unwrap();
+                }
+            });
+        }
+    });
+    let held = guarded.read().unwrap();
+    assert_eq!((held.len(), held["token"].as_str()), (8, "s3cret"));
+}
+
+#[test]
 fn a_failure_to_write_is_told_to_all_whom_it_concerns() {
     let bench = Bench::new();
     count(&counts(&bench, Disk::default()), "good", 0);

@@ -187,6 +187,10 @@ impl Conductor {
     }
 
     async fn finish(&mut self, now: Instant) -> Result<(), Fatal> {
+        // By other settings somebody else looks from now on, and drops this; what was not looked at any more says nothing.
+        if self.is_superseded() {
+            return Ok(());
+        }
         let Some(Finished { took, first, stretches }) = self.rounds.finish(now) else { return Ok(()) };
         self.placed = None;
         let documents = self.mounts().iter().map(|mount| mount.documents.load(Ordering::Relaxed)).sum();
@@ -199,7 +203,13 @@ impl Conductor {
         }
         self.say(Fact::Swept { took, documents }).await?;
         let swept = Observation::Swept { took, documents, first };
-        deliver(&self.observations, swept, &self.heartbeat, &mut self.drain).await
+        let delivered = deliver(&self.observations, swept, &self.heartbeat, &mut self.drain).await;
+        if self.is_superseded() { Ok(()) } else { delivered }
+    }
+
+    /// Does nobody listen any more to what is seen? (At a fatal end the stage that should have listened says so itself.)
+    fn is_superseded(&self) -> bool {
+        self.shared.ends() || self.observations.is_closed()
     }
 
     /// Of which watches does the kernel tell everything, and since when not?

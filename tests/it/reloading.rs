@@ -1,6 +1,8 @@
 //! Reading the configuration again: what comes, goes and changes; what is refused; what a bad fragment costs.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -176,4 +178,33 @@ fn repairs_go_on_while_the_configuration_is_read_again_and_again() {
         let kept = daemon.state.quarantine(file);
         assert!(kept.iter().any(|(_, bytes)| *bytes == good[..100 + round]), "{}", file.display());
     }
+}
+
+/// Over the socket itself, which takes less time than a command; the answer may be that the daemon is busy.
+fn ask_to_reload(world: &World) {
+    let mut stream = UnixStream::connect(world.run.join("control.sock")).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let asked = stream.write_all(b"POST /api/v1/reload HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
+    let answered = asked.and_then(|()| stream.read_to_string(&mut String::new()));
+    assert!(answered.is_ok(), "{answered:?}");
+}
+
+#[test]
+fn reloads_one_upon_another_end_nothing_and_miss_nothing() {
+    let world = World::new();
+    let good = document(1, 500);
+    let text = format!("sweep_interval = \"100ms\"\n{}", watches(&world, &["a", "b"], ""));
+    let files = ["a", "b"].map(|name| world.write(format!("{name}/x.json"), &good));
+    let daemon = Launch::new(&world).config(&world, &text).start();
+    wait_states(&daemon, &[("a", "healthy"), ("b", "healthy")]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| ask_to_reload(&world)));
+        }
+    });
+    assert!(!daemon.has_ended(), "{}", daemon.log_text());
+    for file in &files {
+        assert_repairs(&daemon, file, &good);
+    }
+    assert!(daemon.logged("nothing_found").is_empty(), "there were files all the time");
 }

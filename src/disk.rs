@@ -23,6 +23,7 @@ pub mod signature;
 pub mod socket;
 mod strangers;
 pub mod syncing;
+pub mod writers;
 
 use std::ffi::OsStr;
 use std::io;
@@ -81,6 +82,7 @@ type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
 pub struct Disk {
     hook: Option<Arc<Hook>>,
     everywhere: mounts::Remembered,
+    open: writers::Remembered,
 }
 
 impl std::fmt::Debug for Disk {

@@ -4,6 +4,7 @@ mod by_hand;
 mod choice;
 mod exchange;
 mod in_place;
+mod leaseless;
 mod leftover;
 mod missing;
 mod mix;
@@ -11,7 +12,8 @@ mod mix;
 pub use by_hand::{Returned, restore};
 pub use choice::may_be_put_back;
 pub use in_place::{Redone, finish_redo};
-pub use leftover::{Disposal, GRACE, settle, settle_after};
+pub use leaseless::{MANY, Patience};
+pub use leftover::{Disposal, GRACE, settle, settle_after, settle_among};
 pub use missing::{Missing, is_in_place, note_place, restore_missing};
 
 use std::ffi::OsString;

@@ -14,11 +14,13 @@ mod together;
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use attempt::Wanted;
 pub use error::WriteError;
 use keeping::How;
+use leftovers::Left;
 pub use place::{own_state_dir, resolved};
 use place::{refuse_reserved, refuse_state};
 pub use together::update_together;
@@ -46,6 +48,7 @@ pub struct Writer {
     quarantine: Quarantine,
     rules: Rules,
     accepts: bool,
+    left: Mutex<Left>,
 }
 
 /// What stands at the name, as an update sees it.
@@ -100,7 +103,16 @@ impl Writer {
         refuse_state(&state, &document)?;
         let quarantine = Quarantine::new(disk.clone(), state.duplicate()?);
         let backups = Backups::new(disk.clone(), state);
-        Ok(Self { disk: disk.clone(), directory, document, backups, quarantine, rules, accepts: false })
+        Ok(Self {
+            disk: disk.clone(),
+            directory,
+            document,
+            backups,
+            quarantine,
+            rules,
+            accepts: false,
+            left: Mutex::default(),
+        })
     }
 
     /// The same, but no more than this is kept of damaged bytes, all documents together.

@@ -153,6 +153,12 @@ impl Signature {
         self.changed_ns.saturating_sub(other.changed_ns) > ONE_STEP_NS
     }
 
+    /// Was the last thing that happened to it a write, and not a renaming or another change that leaves its bytes alone?
+    #[must_use]
+    pub fn is_written_last(&self) -> bool {
+        self.modified_ns >= self.changed_ns
+    }
+
     /// How long ago it was dated (`mtime`, which any program that may write it can set).
     #[must_use]
     pub fn dated_age(&self) -> Duration {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Recover;
 use super::job::{Known, Work};
@@ -57,6 +58,8 @@ pub(super) struct Beside {
     pub met: Option<Signature>,
     /// Something was told of it.
     pub is_told: bool,
+    /// While it stays as it is, it is not looked at before.
+    pub rests_until: Option<Instant>,
 }
 
 /// All of one document.
@@ -70,11 +73,23 @@ pub(super) struct Leftovers {
     unkept: Vec<OsString>,
 }
 
+/// Where no lease is to be had, whoever may have it open is asked for so often.
+const REST: Duration = Duration::from_secs(60);
+
 /// So many of one document are remembered; the others are met all the same.
 const REMEMBERED: usize = 256;
 
 /// So many wait to be looked at; the others wait for the next sweep.
 const WAITING: usize = 64;
+
+impl Leftovers {
+    /// How many of them are newer than this one?
+    fn newer_than(&self, name: &OsStr) -> usize {
+        let met = |beside: &Beside| beside.met;
+        let Some(age) = self.known.get(name).and_then(met).map(|this| this.age()) else { return 0 };
+        self.known.values().filter_map(met).filter(|other| other.age() < age).count()
+    }
+}
 
 impl Tracked {
     /// Is there anything to be done with a leftover that looks like this now?
@@ -87,7 +102,8 @@ impl Tracked {
         let is_known = beside.met.replace(signature) == Some(signature);
         // What could not be kept elsewhere is tried again: there may be room by now.
         let is_over = beside.is_told && !unkept.iter().any(|unkept| unkept == name);
-        !(is_known && (is_over || signature.age() < GRACE))
+        let is_resting = beside.rests_until.is_some_and(|until| Instant::now() < until);
+        !(is_known && (is_over || is_resting || signature.age() < GRACE))
     }
 
     /// Is this the first time that something is told of a leftover?
@@ -160,7 +176,8 @@ impl Recover {
         let Some(leftovers) = &mut tracked.leftovers else { return };
         let Some(name) = leftovers.met.pop_front() else { return };
         let put_aside = leftovers.known.get(&name).and_then(|beside| beside.put_aside);
-        self.start(document, Work::Leftover { name, put_aside });
+        let newer = leftovers.newer_than(&name);
+        self.start(document, Work::Leftover { name, put_aside, newer });
     }
 
     /// A leftover was looked at.
@@ -185,6 +202,9 @@ impl Recover {
             tracked.lost(&name);
         } else if disposal.is_err() {
             tracked.cannot_keep(&name);
+        } else if let Some(beside) = tracked.leftovers.as_mut().and_then(|left| left.known.get_mut(&name)) {
+            let is_long = matches!(disposal, Ok(Disposal::Open | Disposal::Unsure));
+            beside.rests_until = is_long.then(|| Instant::now() + REST);
         }
         tracked.again |= tracked.unkept().len() < UNKEPT_LIMIT && tracked.machine.stop_waiting_for(Reason::Leftovers);
         tracked.again |= matches!(disposal, Ok(Disposal::PutBack | Disposal::SwappedIn));
@@ -215,17 +235,17 @@ fn told(tracked: &mut Tracked, document: &DocumentId, name: &OsStr, disposal: Re
     let subject = tracked.subject();
     let path = document.directory().join(name);
     match disposal {
-        Ok(Disposal::Waiting | Disposal::Gone | Disposal::Removed | Disposal::PutBack) => None,
+        Ok(
+            Disposal::Waiting
+            | Disposal::Open
+            | Disposal::Unsure
+            | Disposal::Gone
+            | Disposal::Removed
+            | Disposal::PutBack,
+        ) => None,
         Ok(Disposal::Quarantined(path, bytes)) => Some(Fact::Quarantined { subject, path, bytes }),
         Ok(Disposal::SwappedIn) => Some(Fact::LateWriter { subject, kept_at: None }),
         Ok(Disposal::Kept) => tracked.tells(name).then_some(Fact::LateWriter { subject, kept_at: Some(path) }),
-        Ok(Disposal::Unsure) => {
-            let error =
-                "this file system cannot tell whether a writer still has it open; its bytes are in quarantine, \
-                         too, and it may be removed by hand"
-                    .to_owned();
-            tracked.tells(name).then_some(Fact::LeftBeside { subject, path, error })
-        }
         Err(error) => tracked.tells(name).then_some(Fact::LeftBeside { subject, path, error: error.to_string() }),
     }
 }

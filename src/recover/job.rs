@@ -17,7 +17,7 @@ use crate::error::{Cause, Error, Result};
 use crate::event::Stock;
 use crate::quarantine::Quarantine;
 use crate::read::OpenWriter;
-use crate::repair::{self, Disposal, Ground, Judged, Missing, Report};
+use crate::repair::{self, Disposal, Ground, Judged, Missing, Patience, Report};
 use crate::validate::{self, Reader};
 use crate::verdict::Fault;
 
@@ -91,7 +91,8 @@ pub(super) enum Work {
     /// Put it back where nothing stands.
     BringBack,
     /// Look at what a swap left beside it.
-    Leftover { name: OsString, put_aside: Option<Digest> },
+    /// `newer`: so many others of the document are younger.
+    Leftover { name: OsString, put_aside: Option<Digest>, newer: usize },
     /// The newest version, which is suspicious and has this digest, is the good one.
     Accept { digest: Digest },
     /// Give old versions, so that the rest takes no more than this on disk.
@@ -157,8 +158,9 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
             Done::Repaired(report, known(tools, task))
         }
         Work::BringBack => Done::BroughtBack(absent::bring_back(tools, task), known(tools, task)),
-        Work::Leftover { name, put_aside } => {
-            let disposal = with_ground(tools, task, |ground| repair::settle(ground, name, *put_aside));
+        Work::Leftover { name, put_aside, newer } => {
+            let settle = |ground: &Ground| repair::settle_among(ground, name, *put_aside, *newer, Patience::USUAL);
+            let disposal = with_ground(tools, task, settle);
             Done::Disposed(name.clone(), disposal, known(tools, task))
         }
         Work::Accept { digest } => Done::Accepted(accept(tools, task, *digest)),

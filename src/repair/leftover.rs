@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ground;
+use super::leaseless::{self, Patience};
 use crate::backup::Folder;
 use crate::disk::lease::{self, Lease, Request};
 use crate::disk::signature::Signature;
@@ -34,8 +35,9 @@ pub enum Disposal {
     SwappedIn,
     /// A late writer made it valid, but the document has been written since: it stays, for a person to look at.
     Kept,
-    /// Its bytes are kept elsewhere, but no lease is to be had here: whether a writer still has it open cannot be known, and
-    /// what that one writes would go with it. It stays.
+    /// No lease is to be had here, but a process is seen to have it open for writing: look again in a while.
+    Open,
+    /// No lease is to be had here, and nobody is seen to have it open; but not all can be seen, so it is given longer.
     Unsure,
 }
 
@@ -43,12 +45,23 @@ pub enum Disposal {
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// A leftover that was read whole.
-struct Found<'a> {
-    name: &'a OsStr,
-    file: &'a File,
+pub(super) struct Found<'a> {
+    pub(super) name: &'a OsStr,
+    pub(super) file: &'a File,
     bytes: Vec<u8>,
     digest: Digest,
-    signature: Signature,
+    pub(super) signature: Signature,
+    /// Are its bytes a stored version?
+    pub(super) is_version: bool,
+    /// Or in quarantine?
+    pub(super) is_quarantined: bool,
+}
+
+impl Found<'_> {
+    /// Does it still hold the same, and no more is coming meanwhile?
+    pub(super) fn is_as_it_was(&self, ground: &Ground) -> Result<bool> {
+        holds(ground, self.file, self.digest)
+    }
 }
 
 /// Looks at one leftover, and ends with it if that is safe. `put_aside` is the digest it had when it was swapped out, if
@@ -57,7 +70,7 @@ struct Found<'a> {
 /// # Errors
 /// The disk is full or failed: the leftover stays.
 pub fn settle(ground: &Ground, name: &OsStr, put_aside: Option<Digest>) -> Result<Disposal> {
-    settle_after(ground, name, put_aside, GRACE)
+    settle_among(ground, name, put_aside, 0, Patience::USUAL)
 }
 
 /// As [`settle`], with another time for late writers.
@@ -65,6 +78,20 @@ pub fn settle(ground: &Ground, name: &OsStr, put_aside: Option<Digest>) -> Resul
 /// # Errors
 /// As [`settle`].
 pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, grace: Duration) -> Result<Disposal> {
+    settle_among(ground, name, put_aside, 0, Patience::of(grace))
+}
+
+/// As [`settle`], where so many newer leftovers of the document lie there, and with these times.
+///
+/// # Errors
+/// As [`settle`].
+pub fn settle_among(
+    ground: &Ground,
+    name: &OsStr,
+    put_aside: Option<Digest>,
+    newer: usize,
+    patience: Patience,
+) -> Result<Disposal> {
     // Kept to the end: whoever cooperates waits for us as we for them, and what lies there may be what they are about to
     // put in.
     let _sidecar = match lock::try_existing(ground.disk, ground.directory, ground.document, ground.lock)? {
@@ -108,8 +135,22 @@ pub fn settle_after(ground: &Ground, name: &OsStr, put_aside: Option<Digest>, gr
     if at_name.is_none_or(|at_name| !at_name.is_same_file(&signature) || at_name.links != 1) {
         return Ok(Disposal::Waiting);
     }
-    let found = Found { name, file: &file, digest: Digest::of(&bytes), bytes, signature };
-    end(ground, &folder, &found, lease, put_aside, grace)
+    let digest = Digest::of(&bytes);
+    let is_version = folder.keeps(digest)?;
+    let is_quarantined = !is_version && ground.quarantine.holds(ground.document, signature.bytes, digest)?;
+    let found = Found { name, file: &file, digest, bytes, signature, is_version, is_quarantined };
+    let put_in = swap::staged_version(name).map(|version| folder.digest_of(version)).transpose()?.flatten();
+    if is_news(ground, &found, put_in, put_aside) {
+        if lease.is_none() && leaseless::has_writer(ground, &found) {
+            return Ok(Disposal::Open);
+        }
+        drop(lease);
+        return swap_in(ground, &folder, &found, put_in);
+    }
+    match lease {
+        Some(lease) => end(ground, &found, &lease, patience.grace),
+        None => leaseless::end(ground, &found, newer, patience),
+    }
 }
 
 /// Does the document's name stand for this very file?
@@ -118,45 +159,35 @@ fn is_the_document(ground: &Ground, found: &Signature) -> Result<bool> {
     Ok(standing.is_some_and(|standing| standing.is_same_file(found)))
 }
 
-fn end(
-    ground: &Ground,
-    folder: &Folder,
-    found: &Found,
-    lease: Option<Lease>,
-    put_aside: Option<Digest>,
-    grace: Duration,
-) -> Result<Disposal> {
-    let put_in = swap::staged_version(found.name).map(|version| folder.digest_of(version)).transpose()?.flatten();
-    let reads = matches!((ground.judge)(&found.bytes), Verdict::Valid { .. } | Verdict::Suspicious(..));
-    let is_kept =
-        folder.keeps(found.digest)? || ground.quarantine.holds(ground.document, found.signature.bytes, found.digest)?;
+/// Is it a late writer's version? What we put in ourselves is nobody's news, nor is a version that was given since: it has not
+/// been written after the swap, which dated it.
+fn is_news(ground: &Ground, found: &Found, put_in: Option<Digest>, put_aside: Option<Digest>) -> bool {
+    let reads = || matches!((ground.judge)(&found.bytes), Verdict::Valid { .. } | Verdict::Suspicious(..));
     let is_late = put_aside.is_some_and(|before| before != found.digest);
-    // What we put in ourselves is nobody's news.
-    if reads && put_in != Some(found.digest) && (is_late || !is_kept) {
-        drop(lease);
-        return swap_in(ground, folder, found, put_in);
-    }
+    let is_kept = found.is_version || found.is_quarantined;
+    let may_be_late = is_late || (!is_kept && found.signature.is_written_last());
+    put_in != Some(found.digest) && may_be_late && reads()
+}
+
+/// Unlinks a leftover once its bytes are known to be kept; a writer who came meanwhile keeps it.
+fn end(ground: &Ground, found: &Found, lease: &Lease, grace: Duration) -> Result<Disposal> {
     if found.signature.age() < grace {
         return Ok(Disposal::Waiting);
     }
-    if is_kept {
-        return remove(ground, found, lease.as_ref(), Disposal::Removed);
+    let kept = kept(ground, found)?;
+    if !lease.is_unbroken() {
+        return Ok(Disposal::Waiting);
     }
-    if lease.is_none() && ground.quarantine.keep(ground.document, "replaced", &found.bytes).is_ok() {
-        return Ok(Disposal::Unsure);
-    }
-    let kept = ground.quarantine.keep(ground.document, "replaced", &found.bytes)?;
-    remove(ground, found, lease.as_ref(), Disposal::Quarantined(kept.path, found.signature.bytes))
+    ground.disk.unlink(ground.directory, found.name).map(|()| kept)
 }
 
-/// Unlinks a leftover whose bytes are known to be kept; a writer who came meanwhile keeps it.
-fn remove(ground: &Ground, found: &Found, lease: Option<&Lease>, done: Disposal) -> Result<Disposal> {
-    match lease {
-        None => return Ok(Disposal::Unsure),
-        Some(lease) if !lease.is_unbroken() => return Ok(Disposal::Waiting),
-        Some(_) => {}
+/// Sees to it that the bytes are kept elsewhere, and says what removing them comes to.
+pub(super) fn kept(ground: &Ground, found: &Found) -> Result<Disposal> {
+    if found.is_version || found.is_quarantined {
+        return Ok(Disposal::Removed);
     }
-    ground.disk.unlink(ground.directory, found.name).map(|()| done)
+    let kept = ground.quarantine.keep(ground.document, "replaced", &found.bytes)?;
+    Ok(Disposal::Quarantined(kept.path, found.signature.bytes))
 }
 
 fn is_undisturbed(lease: Option<&Lease>) -> bool {

@@ -87,7 +87,10 @@ impl Writer {
         let mut attempts = 0;
         while attempts < ATTEMPTS {
             match self.attempt(lock, deadline, &mut wanted)? {
-                Ended::Written(written) => return Ok(Some(written)),
+                Ended::Written(written) => {
+                    self.tidy_now_and_then();
+                    return Ok(Some(written));
+                }
                 Ended::CalledOff => return Ok(None),
                 Ended::Again => attempts += 1,
                 Ended::Busy(why) if left(deadline).is_zero() => return Err(self.refused(why).into()),

@@ -223,7 +223,7 @@ impl Writer {
     /// nobody has it open; else it stays for whoever settles leftovers.
     fn put_away(&self, name: &OsStr, kept: Digest) {
         let Ok(Opened::File(file, found)) = self.disk.open(&self.directory, name) else { return };
-        let Request::Granted(lease) = lease::request(&file) else { return };
+        let Request::Granted(lease) = lease::request(&file) else { return self.leaves_one() };
         let holds_it = found.links == 1 && matches!(self.holds(&file, kept, Some(&lease)), Ok(true));
         if holds_it && lease.is_unbroken() {
             let _ = self.disk.unlink(&self.directory, name);

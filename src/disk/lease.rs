@@ -74,6 +74,12 @@ fn ask(file: &File, kind: libc::c_int) -> Request<'_> {
     }
 }
 
+/// Is it on a file system that a program serves (FUSE)? What such a one tells is its own business.
+pub(crate) fn is_in_user_space(file: &File) -> bool {
+    const FUSE: u64 = 0x6573_5546;
+    rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type.cast_unsigned() & 0xffff_ffff == FUSE)
+}
+
 /// Do leases say something on file systems of this type?
 pub(super) fn is_sighted(file_system: u64) -> bool {
     // The type is a signed number on some machines: only its low half is the magic number.

@@ -103,6 +103,9 @@ pub fn settle_among(
             // We died after it was linked in, and before its first name was removed.
             return ground.disk.unlink(ground.directory, name).map(|()| Disposal::Removed);
         }
+        // A file system in user space may learn late that a name of it is gone, or hide under another what somebody has open.
+        Opened::File(_, found) if found.links > 1 && found.age() < patience.grace => return Ok(Disposal::Waiting),
+        Opened::File(file, found) if found.links > 1 && lease::is_in_user_space(&file) => return Ok(Disposal::Open),
         Opened::File(file, found) if found.bytes <= ground.limit_bytes && found.links == 1 => file,
         Opened::Missing => return Ok(Disposal::Gone),
         Opened::File(..) | Opened::Other(_) => return Ok(Disposal::Kept),

@@ -28,7 +28,7 @@ impl Writer {
     /// Ends with what lies beside the document for a while: what writers that died left there, and what writes replaced, where no
     /// lease said that nobody has it open. What cannot be ended with now stays.
     pub fn tidy(&self) {
-        self.tidy_from(2 * MANY, self.rules.lock);
+        self.tidy_from(3 * MANY, Patience::USUAL.crowded, self.rules.lock);
     }
 
     /// Notes that something was left beside the document.
@@ -39,7 +39,7 @@ impl Writer {
 
     /// Thins out what was left beside the document, for somebody who has its lock.
     pub(super) fn tidy_now_and_then(&self) {
-        const SHARE: u32 = 10;
+        const SHARE: u32 = 4;
         let began = Instant::now();
         {
             let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,17 +48,17 @@ impl Writer {
             }
             left.count = 0;
         }
-        self.tidy_from(MANY + 1, LockKind::None);
+        self.tidy_from(MANY + 1, Duration::ZERO, LockKind::None);
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.not_before = Some(began + SHARE * began.elapsed());
     }
 
-    /// `crowd`: from so many on, younger ones are looked at, too.
-    fn tidy_from(&self, crowd: usize, lock: LockKind) {
+    /// `crowd`: from so many on that are as old as `least`, those are looked at, too, that have not had their grace.
+    fn tidy_from(&self, crowd: usize, least: Duration, lock: LockKind) {
         let Ok(found) = self.beside() else { return };
-        let is_crowded = found.len() >= crowd;
+        let is_crowded = found.iter().filter(|(age, _)| *age >= least).count() >= crowd;
         let is_due = |(newer, (age, _)): &(usize, &(Duration, OsString))| {
-            *age >= repair::GRACE || (is_crowded && *newer >= MANY)
+            *age >= repair::GRACE || (is_crowded && *newer >= MANY && *age >= least)
         };
         // The oldest first.
         let due: Vec<_> = found.iter().enumerate().filter(is_due).rev().take(AT_ONCE).collect();

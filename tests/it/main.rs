@@ -31,6 +31,7 @@ mod house;
 mod journal;
 mod kept_open;
 mod kubernetes;
+mod leaseless;
 mod links;
 mod lives;
 mod living;

@@ -4,48 +4,43 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The files that a process or a thread has open for writing.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Its descriptors, as links.
-    links: PathBuf,
-    /// Each descriptor, and the number of the file that it is for.
-    writable: Vec<(u32, u64)>,
-    is_empty: bool,
+    /// Their numbers.
+    pub(super) writable: Vec<u64>,
+    /// Has it nothing open at all?
+    pub(super) is_empty: bool,
 }
 
 impl Table {
     /// Of the process or thread that has its folder there. `None`: it cannot be looked into. One that ended has nothing.
     pub(super) fn of(at: &Path) -> Option<Self> {
-        let infos = at.join("fdinfo");
-        let mut table = Self { links: at.join("fd"), writable: Vec::new(), is_empty: true };
-        for descriptor in numbers_in(&infos)? {
-            table.is_empty = false;
-            match info(&infos.join(descriptor.to_string())) {
-                Ok(Some(Info { number, is_writable: true })) => table.writable.push((descriptor, number)),
-                Ok(Some(_)) => {}
+        let (links, infos) = (at.join("fd"), at.join("fdinfo"));
+        let descriptors = numbers_in(&links)?;
+        let mut table = Self { writable: Vec::new(), is_empty: descriptors.is_empty() };
+        for descriptor in descriptors {
+            let descriptor = descriptor.to_string();
+            // Most are none, and a link takes one call.
+            if std::fs::read_link(links.join(&descriptor)).is_ok_and(|path| !is_a_file(path.as_os_str().as_bytes())) {
+                continue;
+            }
+            match info(&infos.join(&descriptor)) {
+                Ok(Some(info)) => table.writable.extend(info.is_writable.then_some(info.number)),
                 Err(error) if is_gone(&error) => {}
                 Ok(None) | Err(_) => return None,
             }
         }
         Some(table)
     }
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.is_empty
-    }
-
-    /// Is the file with this number open for writing? Pipes and sockets have numbers, too; one that was closed since may have
-    /// got another descriptor.
-    pub(super) fn has(&self, number: u64) -> bool {
-        let is_a_file = |descriptor: u32| {
-            let link = std::fs::read_link(self.links.join(descriptor.to_string()));
-            !link.is_ok_and(|path| path.is_relative() || path.starts_with("/memfd:"))
-        };
-        self.writable.iter().any(|(descriptor, found)| *found == number && is_a_file(*descriptor))
-    }
+/// Pipes, sockets and the like have no path, and their numbers say nothing.
+fn is_a_file(path: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 5] = [b"/memfd:", b"/SYSV", b"/dev/null", b"/dev/pts/", b"/dev/tty"];
+    path.starts_with(b"/") && !OTHERS.iter().any(|other| path.starts_with(other))
 }
 
 /// The names in a folder of /proc that are numbers; none where it is gone. `None`: it cannot be looked into.
@@ -124,9 +119,9 @@ fn parse_mapping(line: &[u8]) -> Option<(u64, &OsStr)> {
     let (rights, number) = (fields.next()?, fields.nth(2)?.parse().ok()?);
     let path = path.trim_ascii_end();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    let is_a_file = !path.starts_with(b"/memfd:") && !path.starts_with(b"/SYSV");
+    let is_mapped = rights.ends_with('s') && is_a_file(path);
     let name = path.rsplit(|byte| *byte == b'/').next()?;
-    (rights.ends_with('s') && is_a_file).then_some((number, OsStr::from_bytes(name)))
+    is_mapped.then_some((number, OsStr::from_bytes(name)))
 }
 
 /// Did the process, or the descriptor, end meanwhile?
@@ -163,7 +158,7 @@ mod tests {
     #[test]
     fn a_process_that_ended_has_nothing_open_and_without_proc_nothing_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Table::of(&folder.path().join("1")).unwrap().is_empty());
+        assert!(Table::of(&folder.path().join("1")).unwrap().is_empty);
         assert_eq!(mapped(&folder.path().join("1/maps"), |_, _| panic!("nothing is there")), Some(()));
     }
 }

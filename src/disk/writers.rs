@@ -56,10 +56,15 @@ impl Disk {
                 return Some(Arc::clone(open));
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            if !state.is_asking {
-                let remembered = Arc::clone(&self.open);
-                std::thread::Builder::new().name("writers".to_owned()).spawn(move || ask(&remembered)).ok()?;
-                state.is_asking = true;
+            match state.asking_since {
+                None => {
+                    let remembered = Arc::clone(&self.open);
+                    std::thread::Builder::new().name("writers".to_owned()).spawn(move || ask(&remembered)).ok()?;
+                    state.asking_since = Some(asked);
+                }
+                // Others have waited for it in vain.
+                Some(since) if since.elapsed() >= LIMIT => return None,
+                Some(_) => {}
             }
             (state, _) = told.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
@@ -67,10 +72,10 @@ impl Disk {
 }
 
 fn ask(remembered: &Remembered) {
-    let open = Arc::new(Open::now());
+    let open = Arc::new(Open::now(Path::new("/proc")));
     let (state, told) = &**remembered;
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    (state.last, state.is_asking) = (Some(open), false);
+    (state.last, state.asking_since) = (Some(open), None);
     told.notify_all();
 }
 
@@ -91,11 +96,14 @@ pub(super) type Remembered = Arc<(Mutex<State>, Condvar)>;
 #[derive(Debug, Default)]
 pub(super) struct State {
     last: Option<Arc<Open>>,
-    is_asking: bool,
+    asking_since: Option<Instant>,
 }
 
 /// A look at a desktop's processes takes tens of milliseconds.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long to wait for what somebody may write whom we cannot see.
+pub const UNSEEN: Duration = Duration::from_secs(3600);
 
 /// How long a look serves.
 const SERVES: Duration = Duration::from_secs(5);
@@ -115,15 +123,14 @@ struct Open {
 }
 
 impl Open {
-    fn now() -> Self {
-        let is_whole_namespace = is_first_namespace() && Path::new("/proc/1").exists();
+    fn now(proc: &Path) -> Self {
         let mut open = Self {
             began: Instant::now(),
-            is_all: is_whole_namespace,
+            is_all: is_first_namespace(proc) && proc.join("1").exists(),
             files: HashSet::new(),
             mapped_names: HashSet::new(),
         };
-        open.is_all &= open.look_at_all();
+        open.is_all &= open.look_at_all(proc);
         open
     }
 
@@ -134,27 +141,26 @@ impl Open {
 
     /// Looks at all processes, and at those that began meanwhile: they may have the files of one that ended. `false`: some
     /// could not be looked into.
-    fn look_at_all(&mut self) -> bool {
+    fn look_at_all(&mut self, proc: &Path) -> bool {
         const ROUNDS: usize = 16;
         let mut known = HashSet::new();
         let mut is_all = true;
         for _ in 0..ROUNDS {
-            let Some(listed) = table::numbers_in(Path::new("/proc")) else { return false };
+            let Some(listed) = table::numbers_in(proc) else { return false };
             let new: Vec<u32> = listed.into_iter().filter(|process| known.insert(*process)).collect();
             if new.is_empty() {
                 return is_all;
             }
             for process in new {
-                is_all &= self.look_at(process).is_some();
+                is_all &= self.look_at(&proc.join(process.to_string())).is_some();
             }
         }
         false
     }
 
     /// `None`: it cannot be looked into.
-    fn look_at(&mut self, process: u32) -> Option<()> {
-        let at = Path::new("/proc").join(process.to_string());
-        let table = Table::of(&at)?;
+    fn look_at(&mut self, at: &Path) -> Option<()> {
+        let table = Table::of(at)?;
         self.files.extend(&table.writable);
         if table.is_empty {
             // Its first thread may have ended before the others.
@@ -178,9 +184,9 @@ impl Open {
 
 /// Are we among the processes that all others are below? Its number is part of the kernel's interface
 /// (`PROC_PID_INIT_INO`).
-fn is_first_namespace() -> bool {
+fn is_first_namespace(proc: &Path) -> bool {
     const FIRST: &str = "pid:[4026531836]";
-    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace == Path::new(FIRST))
+    std::fs::read_link(proc.join("self/ns/pid")).is_ok_and(|namespace| namespace == Path::new(FIRST))
 }
 
 #[cfg(test)]
@@ -229,14 +235,47 @@ mod tests {
         assert!(began() > first);
     }
 
-    #[test]
-    fn as_root_of_a_whole_machine_all_are_seen() {
-        let is_whole = is_first_namespace() && std::fs::read_dir("/proc/1/fdinfo").is_ok();
-        if !super::super::is_root() || !is_whole {
-            return eprintln!("skipped: others' processes cannot be looked into");
+    /// A /proc of one process, with one thread that is not the first, and what each has open.
+    fn proc_with(first: &str, second: &str) -> tempfile::TempDir {
+        let proc = tempfile::tempdir().unwrap();
+        let make = |path: &str| std::fs::create_dir_all(proc.path().join(path)).unwrap();
+        let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, proc.path().join(at)).unwrap();
+        make("self/ns");
+        link("pid:[4026531836]", "self/ns/pid");
+        for (at, info) in [("1", first), ("1/task/1", first), ("1/task/2", second)] {
+            make(&format!("{at}/fd"));
+            make(&format!("{at}/fdinfo"));
+            if !info.is_empty() {
+                link("/srv/a", &format!("{at}/fd/3"));
+                std::fs::write(proc.path().join(format!("{at}/fdinfo/3")), info).unwrap();
+            }
         }
-        let path = file();
-        let look = || Disk::default().writers(&File::open(&path).unwrap(), OsStr::new("a"), Duration::ZERO);
-        assert_eq!(look(), Writers::None);
+        let maps = "7f50-7f51 rw-s 00000000 fe:00 19      /srv/.jsonwarden-1-2-3\n";
+        std::fs::write(proc.path().join("1/maps"), maps).unwrap();
+        proc
+    }
+
+    #[test]
+    fn what_a_process_its_threads_and_its_mappings_have_is_seen() {
+        let info = |number: u64| format!("pos:\t0\nflags:\t0100002\nmnt_id:\t29\nino:\t{number}\n");
+        let open = Open::now(proc_with(&info(17), "").path());
+        let name = OsStr::new("b");
+        assert!(open.is_all && open.has(17, name) && open.has(19, name) && !open.has(18, name));
+        assert!(open.has(18, OsStr::new(".jsonwarden-1-2-3")), "it is mapped, under another number");
+        // Its first thread has ended.
+        let open = Open::now(proc_with("", &info(18)).path());
+        assert!(open.is_all && open.has(18, name));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_into_or_is_another_namespace_s_is_not_all() {
+        let old_kernel = proc_with("pos:\t0\nflags:\t0100002\nmnt_id:\t29\n", "");
+        assert!(!Open::now(old_kernel.path()).is_all);
+        let container = proc_with("", "");
+        assert!(Open::now(container.path()).is_all);
+        std::fs::remove_file(container.path().join("self/ns/pid")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026532000]", container.path().join("self/ns/pid")).unwrap();
+        assert!(!Open::now(container.path()).is_all);
+        assert!(!Open::now(tempfile::tempdir().unwrap().path()).is_all, "nothing is mounted there");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::leftover::{Disposal, Found, kept};
 use super::{GRACE, Ground};
-use crate::disk::writers::Writers;
+use crate::disk::writers::{UNSEEN, Writers};
 use crate::error::Result;
 
 /// How long a leftover must have stayed the same before it goes.
@@ -27,7 +27,7 @@ pub struct Patience {
 
 impl Patience {
     /// A minute; an hour; a second.
-    pub const USUAL: Self = Self { grace: GRACE, unseen: Duration::from_secs(3600), crowded: Duration::from_secs(1) };
+    pub const USUAL: Self = Self { grace: GRACE, unseen: UNSEEN, crowded: Duration::from_secs(1) };
 
     /// No longer than this, whoever may be unseen.
     #[must_use]

@@ -143,7 +143,9 @@ pub fn settle_among(
     let is_quarantined = !is_version && ground.quarantine.holds(ground.document, signature.bytes, digest)?;
     let found = Found { name, file: &file, digest, bytes, signature, is_version, is_quarantined };
     let put_in = swap::staged_version(name).map(|version| folder.digest_of(version)).transpose()?.flatten();
-    if is_news(ground, &found, put_in, put_aside) {
+    // Without a lease writers leave versions behind by the dozen: one that was given since is no news unless it was written.
+    let may_be_written = lease.is_some() || found.signature.is_written_last();
+    if is_news(ground, &found, put_in, put_aside, may_be_written) {
         if lease.is_none() && leaseless::has_writer(ground, &found) {
             return Ok(Disposal::Open);
         }
@@ -162,14 +164,18 @@ fn is_the_document(ground: &Ground, found: &Signature) -> Result<bool> {
     Ok(standing.is_some_and(|standing| standing.is_same_file(found)))
 }
 
-/// Is it a late writer's version? What we put in ourselves is nobody's news, nor is a version that was given since: it has not
-/// been written after the swap, which dated it.
-fn is_news(ground: &Ground, found: &Found, put_in: Option<Digest>, put_aside: Option<Digest>) -> bool {
+/// Is it a late writer's version? What we put in ourselves is nobody's news.
+fn is_news(
+    ground: &Ground,
+    found: &Found,
+    put_in: Option<Digest>,
+    put_aside: Option<Digest>,
+    may_be_written: bool,
+) -> bool {
     let reads = || matches!((ground.judge)(&found.bytes), Verdict::Valid { .. } | Verdict::Suspicious(..));
     let is_late = put_aside.is_some_and(|before| before != found.digest);
     let is_kept = found.is_version || found.is_quarantined;
-    let may_be_late = is_late || (!is_kept && found.signature.is_written_last());
-    put_in != Some(found.digest) && may_be_late && reads()
+    put_in != Some(found.digest) && (is_late || (!is_kept && may_be_written)) && reads()
 }
 
 /// Unlinks a leftover once its bytes are known to be kept; a writer who came meanwhile keeps it.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::disk::directory::Directory;
-use crate::disk::lease::{self, Request};
+use crate::disk::lease::{self, Lease, Request};
 use crate::disk::signature::Signature;
+use crate::disk::writers::{UNSEEN, Writers};
 use crate::disk::{Disk, File, Opened};
 use crate::error::{Cause, Error, Result};
 
@@ -103,13 +104,27 @@ pub fn settle(disk: &Disk, directory: &Directory, grace: Duration, is_kept: impl
     if found.age() < grace {
         return Ok(true);
     }
-    let Request::Granted(lease) = lease::request(&file) else { return Ok(true) };
-    let Some(bytes) = disk.read(&file, &path, found.bytes, || lease.is_unbroken())? else { return Ok(true) };
+    let lease = match lease::request(&file) {
+        Request::Granted(lease) => Some(lease),
+        Request::Unavailable if is_left(disk, &file, found.age()) => None,
+        Request::Unavailable | Request::Busy => return Ok(true),
+    };
+    let is_unbroken = || lease.as_ref().is_none_or(Lease::is_unbroken);
+    let Some(bytes) = disk.read(&file, &path, found.bytes, is_unbroken)? else { return Ok(true) };
     let is_there = disk.look(directory, name)? == Some(found);
-    if is_there && is_kept(&bytes) && lease.is_unbroken() {
+    if is_there && is_kept(&bytes) && is_unbroken() {
         disk.unlink(directory, name)?;
     }
     Ok(!is_there)
+}
+
+/// Where no lease is to be had: may nobody write it any more?
+fn is_left(disk: &Disk, file: &File, age: Duration) -> bool {
+    match disk.writers(file, OsStr::new(NAME), age) {
+        Writers::Some => false,
+        Writers::None => true,
+        Writers::NoneSeen => age >= UNSEEN,
+    }
 }
 
 /// Is this a spare into which not all of a version was written: its beginning, zeros from there on, in whole blocks, and more of

@@ -84,10 +84,11 @@ const WAITING: usize = 64;
 
 impl Leftovers {
     /// How many of them are newer than this one?
-    fn newer_than(&self, name: &OsStr) -> usize {
+    fn newer_than(&self, name: &OsStr) -> u32 {
         let met = |beside: &Beside| beside.met;
         let Some(age) = self.known.get(name).and_then(met).map(|this| this.age()) else { return 0 };
-        self.known.values().filter_map(met).filter(|other| other.age() < age).count()
+        let newer = self.known.values().filter_map(met).filter(|other| other.age() < age).count();
+        u32::try_from(newer).unwrap_or(u32::MAX)
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) enum Work {
     BringBack,
     /// Look at what a swap left beside it.
     /// `newer`: so many others of the document are younger.
-    Leftover { name: OsString, put_aside: Option<Digest>, newer: usize },
+    Leftover { name: OsString, put_aside: Option<Digest>, newer: u32 },
     /// The newest version, which is suspicious and has this digest, is the good one.
     Accept { digest: Digest },
     /// Give old versions, so that the rest takes no more than this on disk.
@@ -159,7 +159,8 @@ fn one(tools: &Tools, task: &Task, batch: Option<&mut Batch>) -> Done {
         }
         Work::BringBack => Done::BroughtBack(absent::bring_back(tools, task), known(tools, task)),
         Work::Leftover { name, put_aside, newer } => {
-            let settle = |ground: &Ground| repair::settle_among(ground, name, *put_aside, *newer, Patience::USUAL);
+            let newer = *newer as usize;
+            let settle = |ground: &Ground| repair::settle_among(ground, name, *put_aside, newer, Patience::USUAL);
             let disposal = with_ground(tools, task, settle);
             Done::Disposed(name.clone(), disposal, known(tools, task))
         }

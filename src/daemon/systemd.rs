@@ -62,7 +62,14 @@ impl Systemd {
     pub(super) fn start(source: Source) -> Result<Self> {
         let (words, heard) = sync_channel(16);
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
-            let speaker = Speaker { source, is_ready: false, told: String::new(), extended: None, fed: None };
+            let speaker = Speaker {
+                source,
+                is_ready: false,
+                is_told_ready: false,
+                told: String::new(),
+                extended: None,
+                fed: None,
+            };
             let thread = std::thread::Builder::new().name("systemd".to_owned());
             let failed = |error| Error::new("starting the thread that tells", "systemd", error);
             thread.spawn(move || speaker.run(&heard)).map_err(failed)?;
@@ -85,7 +92,9 @@ impl Systemd {
 struct Speaker {
     source: Source,
     is_ready: bool,
-    /// The last status.
+    /// Was that said, and heard?
+    is_told_ready: bool,
+    /// The last status that was heard.
     told: String,
     extended: Option<Instant>,
     fed: Option<Instant>,
@@ -104,10 +113,11 @@ impl Speaker {
                     let now = NotifyState::monotonic_usec_now();
                     tell(&[NotifyState::Reloading].into_iter().chain(now.ok()).collect::<Vec<_>>());
                 }
-                Ok(Word::Reloading(false)) if self.is_ready => tell(&[NotifyState::Ready]),
-                Ok(Word::Reloading(false)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Word::Reloading(false)) => self.is_told_ready = false,
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Word::Stopping) => {
-                    return tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is in hand")]);
+                    tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is in hand")]);
+                    return;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -124,24 +134,25 @@ impl Speaker {
         }
         if !self.is_ready && self.source.latches.iter().all(Latched::is_open) {
             self.is_ready = true;
-            tell(&[NotifyState::Ready]);
         }
-        if is_alive && feed.is_some_and(|span| is_due(self.fed, span)) {
+        // What was not heard is said again at the next tick.
+        if self.is_ready && !self.is_told_ready {
+            self.is_told_ready = tell(&[NotifyState::Ready]);
+        }
+        if is_alive && feed.is_some_and(|span| is_due(self.fed, span)) && tell(&[NotifyState::Watchdog]) {
             self.fed = Some(now);
-            tell(&[NotifyState::Watchdog]);
         }
         let status =
             words(&self.source.status.borrow().clone(), self.is_ready, is_alive) + &failing(&self.source.health);
-        if status != self.told {
-            tell(&[NotifyState::Status(&status)]);
+        if status != self.told && tell(&[NotifyState::Status(&status)]) {
             self.told = status;
         }
     }
 }
 
-fn tell(states: &[NotifyState]) {
-    // There is nobody to complain to.
-    let _ = sd_notify::notify(states);
+/// Was it heard? If not, there is nobody to complain to.
+fn tell(states: &[NotifyState]) -> bool {
+    sd_notify::notify(states).is_ok()
 }
 
 /// One line for `systemctl status`.

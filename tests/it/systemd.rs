@@ -118,3 +118,22 @@ fn a_notify_socket_that_is_lost_or_full_stops_nothing() {
     crate::support::wait_until(LIMIT, "it is repaired", || fs::read(&file).is_ok_and(|bytes| bytes == good));
     daemon.terminate();
 }
+
+#[test]
+fn what_nobody_heard_is_said_again_when_the_notify_socket_is_back() {
+    let world = World::new();
+    world.write("a.json", document(1, 500));
+    let daemon = Notify::start(&world, true);
+    daemon.wait_ready();
+    let notify = Notify::new(&world);
+    notify.hear("READY=1");
+    notify.hear("STATUS=guarding 1 files: 1 healthy");
+    drop(notify);
+    fs::remove_file(world.root.join("notify")).unwrap();
+    fs::write(world.files.join("b.json"), document(2, 500)).unwrap();
+    daemon.wait_state(&world.files.join("b.json"), "healthy");
+    // Longer than until the status would have been said.
+    std::thread::sleep(Duration::from_secs(3));
+    let last = Notify::new(&world);
+    last.hear("STATUS=guarding 2 files: 2 healthy");
+}

@@ -68,7 +68,7 @@ fn dies_everywhere(place: &Path, of: &str) {
 #[test]
 fn dying_at_any_step_and_again_at_any_step_of_the_recovery_loses_nothing() {
     dies_everywhere(places_with_leases().last().unwrap(), "the temporary folder");
-    // Where the kernel grants no honest leases, leftovers stay: overlayfs is left out.
+    // Where the kernel grants no honest leases, leftovers stay for a while: overlayfs is left out.
     for kind in KINDS.iter().filter(|kind| is_long() && **kind != Kind::Overlay) {
         if let Some(volume) = Volume::new(*kind) {
             dies_everywhere(volume.point(), kind.name());

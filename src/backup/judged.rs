@@ -1,8 +1,10 @@
 //! What the versions say of bytes: which one they are weighed against, and whether a person accepted them before.
 
+use std::collections::BTreeMap;
+
 use super::Folder;
 use crate::config::Expectations;
-use crate::document::{Digest, Mark, Stored};
+use crate::document::{Digest, Mark, Stored, Version};
 use crate::error::{Cause, Error, Result};
 use crate::validate::{self, Content};
 use crate::verdict::Fault;
@@ -57,11 +59,7 @@ impl Folder {
     /// # Errors
     /// The disk failed.
     pub fn weigh_beside_lost(&self, now: Content, expectations: &Expectations) -> Result<Option<Fault>> {
-        // What is told of versions that are not there any more, too.
-        let mut told = self.catalogue()?.record.last_remarks();
-        for Stored { version, digest, mark, bytes, .. } in self.versions()? {
-            told.insert(version, (digest, mark, bytes));
-        }
+        let told = self.told()?;
         let digest = Digest::of(now.bytes);
         let good = |mark: Mark| mark.is_last_good();
         let lost = told.values().rev().find(|(_, mark, _)| good(*mark));
@@ -72,6 +70,23 @@ impl Folder {
             Some((_, _, bytes)) => validate::smaller(now, *bytes, expectations),
             None => None,
         })
+    }
+
+    /// Was there ever a good version, whole or not, there or not?
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn has_lost_good(&self) -> Result<bool> {
+        Ok(self.told()?.values().any(|(_, mark, _)| mark.is_last_good()))
+    }
+
+    /// The digest, the mark and the length in bytes of all versions, and of those that are told of though they are gone.
+    fn told(&self) -> Result<BTreeMap<Version, (Digest, Mark, u64)>> {
+        let mut told = self.catalogue()?.record.last_remarks();
+        for Stored { version, digest, mark, bytes, .. } in self.versions()? {
+            told.insert(version, (digest, mark, bytes));
+        }
+        Ok(told)
     }
 
     /// Is it recorded what this version is?

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::Put;
-use super::keeping::{Beside, Checked, Standing};
+use super::keeping::{Behind, Beside, Checked, Standing};
 use super::{Damaged, Present, WriteError, Writer, Written, left};
 use crate::backup::{Folder, Keep};
 use crate::config::OnSuspicious;
@@ -54,6 +54,8 @@ enum Ended {
     CalledOff,
     /// Somebody else wrote meanwhile.
     Again,
+    /// The same, after the new bytes had stood there.
+    Overtaken(Stored),
     /// Somebody is at it, and may be for long.
     Busy(&'static str),
 }
@@ -84,15 +86,16 @@ impl Writer {
         mut wanted: Wanted,
     ) -> std::result::Result<Option<Written>, WriteError> {
         self.finish_interrupted(deadline)?;
-        let mut attempts = 0;
+        let (mut attempts, mut stood) = (0, None);
         while attempts < ATTEMPTS {
-            match self.attempt(lock, deadline, &mut wanted)? {
+            match self.attempt(lock, deadline, stood.as_ref(), &mut wanted)? {
                 Ended::Written(written) => {
                     self.tidy_now_and_then();
                     return Ok(Some(written));
                 }
                 Ended::CalledOff => return Ok(None),
                 Ended::Again => attempts += 1,
+                Ended::Overtaken(stored) => (attempts, stood) = (attempts + 1, Some(stored)),
                 Ended::Busy(why) if left(deadline).is_zero() => return Err(self.refused(why).into()),
                 Ended::Busy(_) => {}
             }
@@ -101,7 +104,13 @@ impl Writer {
         Err(self.refused(KEPT_BUSY).into())
     }
 
-    fn attempt(&self, lock: &Lock, deadline: Instant, wanted: &mut Wanted) -> std::result::Result<Ended, WriteError> {
+    fn attempt(
+        &self,
+        lock: &Lock,
+        deadline: Instant,
+        stood: Option<&Stored>,
+        wanted: &mut Wanted,
+    ) -> std::result::Result<Ended, WriteError> {
         let Wanted { damaged, checked, edit } = wanted;
         let damaged = *damaged;
         let folder = self.backups.make(&self.document).map_err(|error| self.told_of_room(error))?;
@@ -117,6 +126,10 @@ impl Writer {
             return Err(self.refused("it is immutable or append-only; take that off with `chattr -i -a` first").into());
         }
         let base = self.base(&folder, &present, damaged, *checked)?;
+        if let Some(stored) = stood.filter(|stood| stood.digest == present.digest) {
+            // Damage overtook them, and they were put back: to make the change once more would be to make it twice.
+            return Ok(Ended::Written(written(stored, true)));
+        }
         let stored = match &base {
             Base::Good(stored) | Base::Suspicious(stored) => Some(stored),
             Base::Nothing => None,
@@ -138,13 +151,12 @@ impl Writer {
         let known = checked.filter(|checked| matches!(&base, Base::Good(stored) if checked.is_beside(stored)));
         let fit = known.map_or_else(|| self.fit(&folder, beside, &bytes), |checked| Ok(checked.fit))?;
         let new = Digest::of(&bytes);
-        if let Some(&Stored { version, digest, .. }) = stored.filter(|stored| new == stored.digest) {
-            folder.keeps(digest)?;
-            if let Base::Suspicious(stored) = &base {
+        if let Some(stored) = stored.filter(|stored| new == stored.digest) {
+            folder.keeps(stored.digest)?;
+            if matches!(base, Base::Suspicious(_)) {
                 folder.mark(stored, fit.mark, "accept")?;
             }
-            let is_accepted = fit.mark == Mark::Accepted;
-            return Ok(Ended::Written(Written { version, digest, is_changed: false, is_accepted }));
+            return Ok(Ended::Written(written(&Stored { mark: fit.mark, ..stored.clone() }, false)));
         }
         self.refuse_lost(lock)?;
         let put = self.put(&folder, present, (&bytes, new), fit, lock)?;
@@ -165,14 +177,14 @@ impl Writer {
         let read = checked.and_then(Checked::read);
         match self.keep(folder, present, read).map_err(|error| self.told_of_room(error))? {
             Standing::Good(stored) => Ok(Base::Good(stored)),
-            Standing::Suspicious(stored, _, good) if replaces || self.accepts || good.is_none() => {
+            Standing::Suspicious(stored, _, behind) if replaces || self.accepts || behind == Behind::Nothing => {
                 Ok(Base::Suspicious(stored))
             }
             Standing::Suspicious(_, fault, _) if self.rules.on_suspicious == OnSuspicious::Restore => {
                 Ok(Base::Damaged(fault))
             }
-            Standing::Suspicious(_, fault, good) => {
-                Err(WriteError::Held(fault, hint::suspicious(&self.document, good)))
+            Standing::Suspicious(_, fault, behind) => {
+                Err(WriteError::Held(fault, hint::suspicious(&self.document, behind.good())))
             }
             Standing::Damaged(fault) | Standing::Unfinished(fault) if replaces => {
                 self.quarantine.keep(&self.document, fault.kind.label(), &present.bytes)?;
@@ -184,13 +196,16 @@ impl Writer {
     }
 
     fn ended(&self, folder: &Folder, put: &Put) -> Ended {
-        let Put::Done(stored) = put else { return Ended::Again };
+        let stored = match put {
+            Put::Done(stored) => stored,
+            Put::Overtaken(stored) => return Ended::Overtaken(stored.clone()),
+            Put::Yielded => return Ended::Again,
+        };
         if is_time_to_prune(stored.version, || folder.count().unwrap_or_default()) {
             // Only after a write that succeeded; what cannot be removed now goes next time.
             let _ = folder.prune_as_of(Keep::of(&self.rules), self.backups.believed_in_passing());
         }
-        let is_accepted = stored.mark == Mark::Accepted;
-        Ended::Written(Written { version: stored.version, digest: stored.digest, is_changed: true, is_accepted })
+        Ended::Written(written(stored, true))
     }
 
     /// Puts the first bytes where nothing stands.
@@ -289,6 +304,11 @@ impl Writer {
         };
         Err(self.refused(&format!("it is damaged ({}: {}), and cannot be repaired: {why}", fault.kind, fault.cause)))
     }
+}
+
+fn written(stored: &Stored, is_changed: bool) -> Written {
+    let &Stored { version, digest, mark, .. } = stored;
+    Written { version, digest, is_changed, is_accepted: mark == Mark::Accepted }
 }
 
 /// Is it time to remove what need not be kept? `count` says how many versions there are.

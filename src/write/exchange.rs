@@ -26,6 +26,8 @@ pub(super) enum Put {
     Done(Stored),
     /// Somebody else wrote meanwhile: theirs stand there.
     Yielded,
+    /// The same, but they stood there for a moment: they may come back, as the newest version.
+    Overtaken(Stored),
 }
 
 impl Writer {
@@ -147,7 +149,7 @@ impl Writer {
             Ok(Some(Swapped::Yielded)) => {
                 self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;
                 self.put_away(&staged.name, stored.digest);
-                Ok((Put::Yielded, true))
+                Ok((Put::Overtaken(stored.clone()), true))
             }
             Ok(Some(Swapped::Done | Swapped::DoneInSteps)) => {
                 self.disk.sync_directory(&self.directory).map_err(|error| (error, true))?;

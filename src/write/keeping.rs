@@ -15,11 +15,29 @@ pub(super) enum Standing {
     /// They read, and are this version.
     Good(Stored),
     /// They read, and are this version; beside the last good one, if there is one, they are suspicious.
-    Suspicious(Stored, Fault, Option<Version>),
+    Suspicious(Stored, Fault, Behind),
     /// They do not.
     Damaged(Fault),
     /// A person is in the middle of something: merge markers.
     Unfinished(Fault),
+}
+
+/// What is behind a suspicious version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// This good one.
+    Good(Version),
+    /// One that was good, and is not whole or not there any more.
+    Lost,
+    /// None that ever was.
+    Nothing,
+}
+
+impl Behind {
+    /// The good version.
+    pub(super) fn good(self) -> Option<Version> {
+        if let Self::Good(version) = self { Some(version) } else { None }
+    }
 }
 
 /// Beside what new bytes are weighed.
@@ -217,7 +235,14 @@ impl Writer {
         let kept = stored(folder.take(&New { bytes, digest, mark, dialect, origin: "file", attributes })?);
         Ok(match fault {
             None => Standing::Good(kept),
-            Some(fault) => Standing::Suspicious(kept, fault, last_good.map(|(stored, _)| stored.version)),
+            Some(fault) => {
+                let behind = match last_good {
+                    Some((stored, _)) => Behind::Good(stored.version),
+                    None if folder.has_lost_good()? => Behind::Lost,
+                    None => Behind::Nothing,
+                };
+                Standing::Suspicious(kept, fault, behind)
+            }
         })
     }
 

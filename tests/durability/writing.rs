@@ -2,13 +2,17 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jsonwarden::config::Rules;
-use jsonwarden::disk::Disk;
+use jsonwarden::disk::{Disk, Step};
 use jsonwarden::error::Cause;
-use jsonwarden::write::{Damaged, WriteError, Writer};
+use jsonwarden::write::{Damaged, Present, WriteError, Writer};
 
 use super::bench::{Bench, DAMAGED, GOOD, NEWER, places};
+
+const GOOD_AND_FOUR: &[u8] = b"{\"version\": 1, \"data\": [1, 2, 3, 4]}\n";
 
 fn writer(bench: &Bench) -> Writer {
     Writer::open(&Disk::default(), &bench.path(), &bench.state, Rules::default()).unwrap()
@@ -75,6 +79,34 @@ fn an_update_of_a_damaged_file_goes_on_from_its_last_good_version() {
     updated.unwrap();
     assert_eq!((seen.into_inner(), bench.read()), (vec![GOOD.to_vec()], NEWER.to_vec()));
     assert_eq!(bench.quarantined(), [DAMAGED]);
+}
+
+#[test]
+fn a_change_that_damage_overtakes_is_made_once() {
+    for place in places() {
+        let bench = Bench::with(&place, GOOD);
+        let (path, other) = (bench.path(), bench.folder.join("other"));
+        let is_first = AtomicBool::new(true);
+        let disk = Disk::with_hook(move |step| {
+            // A writer that takes no lock, a moment after our last look.
+            if step == Step::Exchange && is_first.swap(false, Ordering::Relaxed) {
+                fs::write(&other, DAMAGED)?;
+                fs::rename(&other, &path)?;
+            }
+            Ok(())
+        });
+        let rules = Rules { settle: Duration::ZERO, ..Rules::default() };
+        let writer = Writer::open(&disk, &bench.path(), &bench.state, rules).unwrap();
+        let appended = |present: Option<Present>| {
+            let text = String::from_utf8(present.unwrap().bytes.to_vec()).unwrap();
+            Ok::<_, WriteError>(text.replace("]", ", 4]").into_bytes())
+        };
+        let written = writer.update(Damaged::Repair, appended).unwrap();
+        assert_eq!(bench.read(), GOOD_AND_FOUR, "{}", place.display());
+        assert!(written.is_changed);
+        assert_eq!(bench.quarantined(), [DAMAGED]);
+        assert_eq!(bench.hands().versions(), [GOOD_AND_FOUR, GOOD]);
+    }
 }
 
 #[test]

@@ -224,3 +224,53 @@ fn a_reset_is_told_by_its_size_where_the_good_version_has_rotted() {
     let daemon = guarding(&world, "");
     wait_until(LIMIT, "it is held", || standing(&daemon) == ("held".into(), "suspicious".into()));
 }
+
+#[test]
+fn nothing_is_made_from_a_suspicious_version_whose_good_one_has_rotted() {
+    let world = World::new();
+    let rules = "monotonic = [\"/version\"]";
+    let bytes = b"{\"version\": 1, \"data\": [1, 2, 3]}";
+    let file = held(&world, rules, b"{\"version\": 2, \"data\": [1, 2, 3]}", bytes);
+    flip_in_the_middle(&stored(&world, &file)[0]);
+    let refused = by_hand(&world, rules, &["patch", "a.json", "--set", "/a=1"]);
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    is_held_still(&world, rules, &file, bytes);
+}
+
+#[test]
+fn what_may_have_been_accepted_is_not_undone_where_suspicion_is_damage() {
+    let world = World::new();
+    let rules = "on_suspicious = \"restore\"";
+    let file = held(&world, "", &document(1, 4_000), b"{}");
+    assert_eq!(by_hand(&world, "", &["accept", "a.json"]).status.code(), Some(0));
+    fs::remove_file(record(&world, &file)).unwrap();
+    let refused = by_hand(&world, rules, &["repair", "a.json"]);
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    let daemon = guarding(&world, rules);
+    wait_until(LIMIT, "it is held", || standing(&daemon) == ("held".into(), "suspicious".into()));
+    assert_eq!(fs::read(&file).unwrap(), b"{}");
+    assert_eq!(by_hand(&world, rules, &["accept", "a.json"]).status.code(), Some(0));
+    daemon.wait_state(&file, "healthy");
+}
+
+#[test]
+fn of_two_versions_with_one_number_the_good_one_is_put_back() {
+    let world = World::new();
+    let (good, newer) = (document(1, 4_000), document(2, 4_000));
+    let file = world.write("a.json", &good);
+    let daemon = guarding(&world, "");
+    daemon.wait_stored(&file, &good);
+    fs::write(&file, &newer).unwrap();
+    daemon.wait_stored(&file, &newer);
+    daemon.terminate();
+    let other = stored(&world, &file)[1].clone();
+    let kept = (other.file_name().unwrap().to_owned(), fs::read(&other).unwrap());
+    // Another begins with the same version, and one of the first is put back among its.
+    fs::remove_dir_all(&world.state).unwrap();
+    let file = held(&world, "", &good, b"{}");
+    fs::write(other.with_file_name(&kept.0), kept.1).unwrap();
+    fs::write(&file, TORN).unwrap();
+    let repaired = by_hand(&world, "on_suspicious = \"restore\"", &["repair", "a.json"]);
+    assert_eq!(repaired.status.code(), Some(0), "{repaired:?}");
+    assert_eq!(fs::read(&file).unwrap(), newer);
+}

@@ -99,7 +99,7 @@ fn a_change_that_damage_overtakes_is_made_once() {
         let writer = Writer::open(&disk, &bench.path(), &bench.state, rules).unwrap();
         let appended = |present: Option<Present>| {
             let text = String::from_utf8(present.unwrap().bytes.to_vec()).unwrap();
-            Ok::<_, WriteError>(text.replace("]", ", 4]").into_bytes())
+            Ok::<_, WriteError>(text.replace(']', ", 4]").into_bytes())
         };
         let written = writer.update(Damaged::Repair, appended).unwrap();
         assert_eq!(bench.read(), GOOD_AND_FOUR, "{}", place.display());

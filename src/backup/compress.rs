@@ -1,7 +1,10 @@
 //! Compressed versions: zstd frames with their checksum, which `zstdcat` reads.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
+use std::sync::Mutex;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::config::Compress;
 
@@ -28,11 +31,41 @@ pub(super) fn packed(bytes: &[u8], how: Compress) -> Cow<'_, [u8]> {
     }
 }
 
-fn frame(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
-    compressor.include_checksum(true)?;
-    compressor.include_contentsize(true)?;
-    compressor.compress(bytes)
+/// What compresses takes more room for more bytes, and beyond so many is not kept for the next time.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// What small frames are made and read with: to set it up takes longer than to use it.
+static COMPRESSOR: Mutex<Option<Compressor<'static>>> = Mutex::new(None);
+static DECOMPRESSOR: Mutex<Option<Decompressor<'static>>> = Mutex::new(None);
+
+fn frame(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let make = || {
+        let mut compressor = Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
+        compressor.include_checksum(true)?;
+        compressor.include_contentsize(true)?;
+        Ok(compressor)
+    };
+    if bytes.len() > KEPT_BYTES {
+        make()?.compress(bytes)
+    } else {
+        with(&COMPRESSOR, make, |kept| kept.compress(bytes))
+    }
+}
+
+/// Does it with what is kept, or where somebody uses that just now, with another.
+fn with<T, R>(
+    kept: &Mutex<Option<T>>,
+    make: impl FnOnce() -> io::Result<T>,
+    act: impl FnOnce(&mut T) -> io::Result<R>,
+) -> io::Result<R> {
+    let taken = kept.try_lock().ok().and_then(|mut kept| kept.take());
+    let mut tool = taken.map_or_else(make, Ok)?;
+    // After a failure it is not used again.
+    let done = act(&mut tool)?;
+    if let Ok(mut kept) = kept.try_lock() {
+        *kept = Some(tool);
+    }
+    Ok(done)
 }
 
 /// The plain bytes of a compressed version, of which there are no more than `limit`.
@@ -43,7 +76,7 @@ pub(super) fn unpacked(frame: &[u8], limit: u64) -> Result<Vec<u8>, String> {
     // Ours say how long they are, and need no window then.
     if let Ok(Some(length)) = zstd::zstd_safe::get_frame_content_size(frame)
         && let Some(length) = usize::try_from(length).ok().filter(|_| length <= limit)
-        && let Ok(plain) = zstd::bulk::decompress(frame, length)
+        && let Ok(plain) = with(&DECOMPRESSOR, Decompressor::new, |kept| kept.decompress(frame, length))
     {
         return Ok(plain);
     }

@@ -20,6 +20,7 @@ mod repaired;
 mod scrub;
 mod sighted;
 mod spares;
+mod sparing;
 mod stale;
 mod tracked;
 mod unowned;
@@ -55,6 +56,7 @@ use orders::Waiting;
 pub use remembered::Remembered;
 use scrub::Scrubbing;
 use spares::Spares;
+use sparing::Sparing;
 use stale::Stale;
 use tracked::Tracked;
 use unowned::Unowned;
@@ -127,6 +129,7 @@ struct Recover {
     is_storage_low: bool,
     is_asking_for_room: bool,
     is_stock_changed: bool,
+    balancing: Sparing,
     upkeep_due: Option<Instant>,
     /// The clock has leapt, and since then nothing goes for its age.
     clock_doubted: Option<Instant>,
@@ -179,6 +182,7 @@ pub async fn run(
         is_storage_low: false,
         is_asking_for_room: false,
         is_stock_changed: false,
+        balancing: Sparing::default(),
         upkeep_due: Some(Instant::now()),
         clock_doubted: None,
         scrubbing: Scrubbing::default(),

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Recover;
 use super::job::{Known, Work};
@@ -16,9 +17,15 @@ use crate::event::Fact;
 impl Recover {
     /// Has documents give old versions, when something was stored since and it is too much.
     pub(super) fn balance(&mut self) {
-        if !std::mem::take(&mut self.is_stock_changed) {
-            return;
+        let begun = Instant::now();
+        if self.is_stock_changed && self.balancing.is_due(begun) {
+            self.is_stock_changed = false;
+            self.balance_all();
+            self.balancing.took(begun, begun.elapsed());
         }
+    }
+
+    fn balance_all(&mut self) {
         let mut used: HashMap<&WatchName, u64> = HashMap::new();
         for tracked in self.documents.values() {
             let used = used.entry(&tracked.watch.name).or_default();

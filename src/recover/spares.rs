@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Recover;
 use super::job::Tools;
 use super::lanes::Finished;
+use super::sparing::Sparing;
 use super::tracked::Tracked;
 use crate::disk::Room;
 use crate::disk::directory::Directory;
@@ -35,6 +36,7 @@ const VERSIONS_TRIED: usize = 8;
 pub(super) struct Spares {
     /// Documents came or went, or something was stored of them: what repairs need is to be found out anew.
     pub is_stale: bool,
+    gathering: Sparing,
     systems: HashMap<u64, FileSystem>,
 }
 
@@ -89,11 +91,12 @@ impl Recover {
         if self.judged.is_some() {
             return;
         }
-        if std::mem::take(&mut self.spares.is_stale) {
-            let documents = self.documents.values().map(Box::as_ref);
-            self.spares.gather(documents);
-        }
         let now = Instant::now();
+        if self.spares.is_stale && self.spares.gathering.is_due(now) {
+            self.spares.is_stale = false;
+            self.spares.gather(self.documents.values().map(Box::as_ref));
+            self.spares.gathering.took(now, now.elapsed());
+        }
         for (device, system) in self.spares.systems.iter_mut().filter(|(_, system)| !system.is_asking) {
             let (device, round) = (*device, system.round(now));
             system.is_asking = self.lanes.aside(move |tools| Finished::Spared(device, round.run(tools)));

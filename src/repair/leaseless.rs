@@ -62,11 +62,6 @@ pub const MANY: usize = 16;
 /// With so many, it is too much.
 const TOO_MANY: usize = 2 * MANY;
 
-/// Is a process seen to have it open for writing?
-pub(super) fn has_writer(ground: &Ground, found: &Found) -> bool {
-    ground.disk.writers(found.file, found.name, found.signature.age()) == Writers::Some
-}
-
 /// Ends with a leftover that was read whole, if it may go. `newer`: how many of the document's leftovers are younger.
 pub(super) fn end(ground: &Ground, found: &Found, newer: usize, patience: Patience) -> Result<Disposal> {
     let age = found.signature.age();

@@ -146,9 +146,6 @@ pub fn settle_among(
     // Without a lease writers leave versions behind by the dozen: one that was given since is no news unless it was written.
     let may_be_written = lease.is_some() || found.signature.is_written_last();
     if is_news(ground, &found, put_in, put_aside, may_be_written) {
-        if lease.is_none() && leaseless::has_writer(ground, &found) {
-            return Ok(Disposal::Open);
-        }
         drop(lease);
         return swap_in(ground, &folder, &found, put_in);
     }

@@ -41,7 +41,8 @@ fn a_version_under_an_open_writer_is_stored_uncertified_and_that_is_told_when_it
     wait_until(LIMIT, "it is repaired", || fs::read(&file).unwrap() == document(2, 6_000));
     wait_until(LIMIT, "that is told", || !daemon.state.incidents_of(&file, "repaired").is_empty());
     assert_eq!(daemon.state.incidents_of(&file, "repaired")[0]["mark"], "uncertified");
-    assert!(daemon.log_text().contains("read while a writer may have been at it"));
+    let words = "read while a writer may have been at it";
+    wait_until(LIMIT, "the log says it, too", || daemon.log_text().contains(words));
 }
 
 #[test]

@@ -239,6 +239,16 @@ impl Folder {
         Ok(is_whole)
     }
 
+    /// Is there a version with this digest, or does the record tell of one that there was?
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn had(&self, digest: Digest) -> Result<bool> {
+        let catalogue = self.catalogue()?;
+        let is_there = catalogue.newest_first().any(|(_, found)| found.digest == digest);
+        Ok(is_there || catalogue.record.last_remarks().values().any(|(told, ..)| *told == digest))
+    }
+
     /// As [`Folder::keeps`], but whether it is durable is another question: for whoever stores another version, durably,
     /// before anything rests on this one.
     ///

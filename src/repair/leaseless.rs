@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use super::leftover::{Disposal, Found, kept};
 use super::{GRACE, Ground};
+use crate::backup::Folder;
 use crate::disk::writers::{UNSEEN, Writers};
+use crate::document::Digest;
 use crate::error::Result;
+use crate::read::{self, Look, OpenWriter};
 
 /// How long a leftover must have stayed the same before it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,19 @@ pub const MANY: usize = 16;
 
 /// With so many, it is too much.
 const TOO_MANY: usize = 2 * MANY;
+
+/// Can a version that is kept nowhere be anybody's news? Where there are no leases, writers leave versions behind by the dozen, and those
+/// that were given since are none. But one that was written after it left the name is, and one that was never a version
+/// and in whose place ours stands: whoever exchanged them died before that was looked at.
+pub(super) fn may_be_news(ground: &Ground, folder: &Folder, found: &Found, put_in: Option<Digest>) -> Result<bool> {
+    if found.signature.is_written_last() {
+        return Ok(true);
+    }
+    let Some(put_in) = put_in else { return Ok(false) };
+    let look = read::look(ground.disk, ground.directory, ground.document, ground.limit_bytes, OpenWriter::Wait)?;
+    let stands = matches!(look, Look::Read(present) if present.digest == put_in);
+    Ok(stands && !folder.had(found.digest)?)
+}
 
 /// Ends with a leftover that was read whole, if it may go. `newer`: how many of the document's leftovers are younger.
 pub(super) fn end(ground: &Ground, found: &Found, newer: usize, patience: Patience) -> Result<Disposal> {

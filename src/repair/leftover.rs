@@ -49,7 +49,7 @@ pub(super) struct Found<'a> {
     pub(super) name: &'a OsStr,
     pub(super) file: &'a File,
     bytes: Vec<u8>,
-    digest: Digest,
+    pub(super) digest: Digest,
     pub(super) signature: Signature,
     /// Are its bytes a stored version?
     pub(super) is_version: bool,
@@ -143,9 +143,7 @@ pub fn settle_among(
     let is_quarantined = !is_version && ground.quarantine.holds(ground.document, signature.bytes, digest)?;
     let found = Found { name, file: &file, digest, bytes, signature, is_version, is_quarantined };
     let put_in = swap::staged_version(name).map(|version| folder.digest_of(version)).transpose()?.flatten();
-    // Without a lease writers leave versions behind by the dozen: one that was given since is no news unless it was written.
-    let may_be_written = lease.is_some() || found.signature.is_written_last();
-    if is_news(ground, &found, put_in, put_aside, may_be_written) {
+    if is_news(ground, &folder, &found, put_in, put_aside, lease.is_some())? {
         drop(lease);
         return swap_in(ground, &folder, &found, put_in);
     }
@@ -164,15 +162,19 @@ fn is_the_document(ground: &Ground, found: &Signature) -> Result<bool> {
 /// Is it a late writer's version? What we put in ourselves is nobody's news.
 fn is_news(
     ground: &Ground,
+    folder: &Folder,
     found: &Found,
     put_in: Option<Digest>,
     put_aside: Option<Digest>,
-    may_be_written: bool,
-) -> bool {
+    has_lease: bool,
+) -> Result<bool> {
     let reads = || matches!((ground.judge)(&found.bytes), Verdict::Valid { .. } | Verdict::Suspicious(..));
     let is_late = put_aside.is_some_and(|before| before != found.digest);
     let is_kept = found.is_version || found.is_quarantined;
-    put_in != Some(found.digest) && (is_late || (!is_kept && may_be_written)) && reads()
+    if put_in == Some(found.digest) || (is_kept && !is_late) || !reads() {
+        return Ok(false);
+    }
+    Ok(is_late || has_lease || leaseless::may_be_news(ground, folder, found, put_in)?)
 }
 
 /// Unlinks a leftover once its bytes are known to be kept; a writer who came meanwhile keeps it.

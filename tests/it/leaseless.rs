@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jsonwarden::config::{Expectations, LockKind};
 use jsonwarden::disk::Disk;
@@ -244,6 +244,23 @@ fn a_late_version_that_is_the_newest_gets_to_the_name_and_with_it_what_its_write
             expected.push(b'\n');
             assert_eq!(fs::read(place.document()).unwrap(), expected, "{}", place.kind);
         }
+    }
+}
+
+#[test]
+fn a_save_that_came_out_of_an_exchange_whose_author_died_there_gets_back_to_the_name() {
+    for place in Place::all() {
+        place.write(1);
+        place.write(2);
+        let [left] = &place.beside()[..] else { panic!("{}: {:?}", place.kind, place.beside()) };
+        let (saved, elsewhere) = (b"{\"generation\": 3, \"data\": []}", place.world.file("elsewhere"));
+        fs::write(&elsewhere, saved).unwrap();
+        // What happened to it last is the exchange, not the write.
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        File::options().write(true).open(&elsewhere).unwrap().set_modified(long_ago).unwrap();
+        fs::rename(&elsewhere, left).unwrap();
+        wait_until(LIMIT, "it is put back", || place.settle(left, Patience::USUAL) == Disposal::SwappedIn);
+        assert_eq!(fs::read(place.document()).unwrap(), saved, "{}", place.kind);
     }
 }
 
